@@ -1,0 +1,57 @@
+# Everything a contributor runs. Each target sets up what it needs: a fresh clone and Python 3.11 are enough.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: .venv/installed  ## make .venv with the package, its extras and the development tools
+
+.venv/installed: requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; name it with: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: demo
+demo: install  ## the main job on an embedded broker and emulator, with a live display
+	$(BIN)/connector demo
+
+.PHONY: check
+check: install  ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: test
+test: check  ## all checks and all tests, on a real broker that the tests bring up
+	$(BIN)/python -m pytest
+
+.PHONY: test-fast
+test-fast: install  ## the tests that need neither a broker nor a process of their own
+	$(BIN)/python -m pytest --ignore tests/kafka --ignore tests/end_to_end --ignore tests/sandbox
+
+.PHONY: bench
+bench: install  ## records per CPU-second beside the limit of the parts
+	$(BIN)/python -m tests.benchmarks
+
+.PHONY: format
+format: install  ## sort imports, mend what lint can mend, format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: lock
+lock: install  ## resolve the dependencies again, with hashes and without index addresses
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --upgrade --extra sandbox pyproject.toml --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --upgrade --extra sandbox --group dev pyproject.toml --output-file requirements-dev.lock
+
+.PHONY: clean
+clean:  ## remove what the targets made
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

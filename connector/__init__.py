@@ -1,0 +1,3 @@
+"""Streams segment-membership changes from Kafka to TikTok audiences."""
+
+__version__ = "0.1.0"
