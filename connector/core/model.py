@@ -23,6 +23,7 @@ class Record(Protocol):
     @property
     def timestamp(self) -> int:
         """Milliseconds since the epoch; -1 where the producer gave none."""
+
     @property
     def key(self) -> bytes | None: ...
     @property

@@ -1,0 +1,188 @@
+"""The composition root's second half: the parts' lifetime, signals, and the order of starting and stopping.
+
+Reads top to bottom as a run goes: listen, reach Kafka, run, stop or come to the end, drain, leave.
+"""
+
+import asyncio
+import gc
+import signal
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from connector.admin import Admin
+from connector.assembly import build
+from connector.errors import ConnectorError
+from connector.settings import Secrets, Settings
+from connector.status import Status
+
+Result = TypeVar("Result")
+
+_STUCK_SECONDS = 60.0
+"""With nothing but halted work left for so long, reading up to the end gives up."""
+
+_CLOSE_SECONDS = 5.0
+_LAG_INTERVAL = 0.5
+_SECRET_INTERVAL = 2.0
+
+
+class Application:
+    """One run of the connector: `run` returns when it has stopped.
+
+    Args:
+        until_end: read up to the ends seen at start, deliver, commit and stop.
+    """
+
+    def __init__(self, settings: Settings, secrets: Secrets, *, until_end: bool = False) -> None:
+        clock = asyncio.get_running_loop().time
+        self._settings = settings
+        self._secrets = secrets
+        self._until_end = until_end
+        self._clock = clock
+        self._stop = asyncio.Event()
+        self._parts = build(settings, secrets, clock, until_end=until_end)
+        topics = [topic.name for topic in settings.kafka.topics]
+        drain = settings.delivery.drain_seconds
+        self._status = Status(self._parts, topics, drain, clock)
+        self._admin = Admin(self._status, self._parts.telemetry.metrics)
+
+    async def run(self) -> None:
+        """Run until a signal, or until the end. Raises ConnectorError for what a user can act on."""
+        settings, parts = self._settings, self._parts
+        self._listen_to_signals()
+        await self._admin.start(settings.admin.host, settings.admin.port)
+        try:
+            parts.telemetry.starting(
+                [topic.name for topic in settings.kafka.topics],
+                [destination.name for destination in settings.destinations],
+            )
+            async with parts.client:
+                await self._run_with_kafka()
+        finally:
+            await self._admin.stop()
+            parts.telemetry.stopped(parts.backlog.pending)
+
+    async def _run_with_kafka(self) -> None:
+        kafka = self._settings.kafka
+        parts = self._parts
+        try:
+            await self._unless_stopped(self._reach_kafka(kafka.startup_timeout_seconds))
+            if not self._stop.is_set():
+                await self._run_tasks()
+        finally:
+            self._status.state = "stopping"
+            await parts.source.stop(_CLOSE_SECONDS)
+            await parts.letters.stop(_CLOSE_SECONDS)
+
+    async def _reach_kafka(self, timeout: float) -> None:
+        parts = self._parts
+        await parts.source.start(
+            parts.ownership,
+            timeout,
+            parts.telemetry.waiting_for_kafka,
+            requires=(self._settings.kafka.dead_letter_topic,),
+            on_out_of_range=parts.telemetry.out_of_range,
+        )
+        await parts.letters.start()
+
+    async def _run_tasks(self) -> None:
+        """Run all endless tasks until it is time to stop; a task that fails takes the others down."""
+        parts = self._parts
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(task)
+                for task in (
+                    parts.dead_letters.run(),
+                    parts.dispatcher.run(),
+                    parts.committer.run(),
+                    parts.intake.run(),
+                    self._watch_secrets(),
+                    self._measure_lag(),
+                    *(parts.probes.watch(account) for account in parts.backlog.accounts),
+                )
+            ]
+            # What start-up made lives as long as the process: the collector need not look at it again.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(50_000, 20, 50)
+            self._status.state = "running"
+            parts.telemetry.running(self._admin.port)
+            stuck = not await self._until_time_to_stop()
+            self._status.state = "stopping"
+            await parts.ownership.leave()
+            for task in tasks:
+                task.cancel()
+        if stuck:
+            raise ConnectorError(
+                "nothing but halted work is left: see the log for what TikTok refuses; "
+                "what is resolved is committed"
+            )
+
+    async def _until_time_to_stop(self) -> bool:
+        """Wait for a signal or the end; whether all that was to be done is done."""
+        if not self._until_end:
+            await self._stop.wait()
+            self._parts.telemetry.stopping("signal")
+            return True
+        done = await self._unless_stopped(self._until_delivered())
+        self._parts.telemetry.stopping("the end is reached" if done else "signal or stuck")
+        return done is not False
+
+    async def _until_delivered(self) -> bool:
+        """Wait until everything is read, delivered and committed; False when only halted work is left."""
+        parts = self._parts
+        stuck_since: float | None = None
+        while True:
+            await asyncio.sleep(0.1)
+            read = parts.intake.is_done()
+            if read and not parts.backlog.pending and not len(parts.dead_letters):
+                if await parts.committer.commit():
+                    return True
+            elif parts.backlog.is_stuck() and (read or parts.pauses.is_full):
+                stuck_since = stuck_since or self._clock()
+                if self._clock() - stuck_since >= _STUCK_SECONDS:
+                    return False
+            else:
+                stuck_since = None
+
+    async def _unless_stopped(self, work: Coroutine[None, None, Result]) -> Result | None:
+        """Do the work, but give it up when a signal comes; None then."""
+        doing = asyncio.create_task(work)
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait((doing, stopping), return_when=asyncio.FIRST_COMPLETED)
+            return doing.result() if doing.done() else None
+        finally:
+            for task in (doing, stopping):
+                task.cancel()
+            await asyncio.wait((doing, stopping))
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        main = asyncio.current_task()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal, main)
+
+    def _on_signal(self, main: asyncio.Task[Any] | None) -> None:
+        """The first signal asks to drain; the second ends at once, committing nothing more."""
+        if self._stop.is_set() and main is not None:
+            main.cancel()
+        self._stop.set()
+
+    async def _watch_secrets(self) -> None:
+        """Let new connections to Kafka use what its secret files hold now."""
+        parts = self._parts
+        while True:
+            await asyncio.sleep(_SECRET_INTERVAL)
+            password = self._secrets.kafka_password
+            changed = password is not None and password.refresh()
+            if parts.security.refresh() or changed:
+                parts.source.renew_secrets()
+                parts.letters.renew_secrets()
+                parts.telemetry.secret_renewed("kafka")
+
+    async def _measure_lag(self) -> None:
+        """Measure how late the event loop is, and with it whether anything holds it."""
+        while True:
+            due = self._clock() + _LAG_INTERVAL
+            await asyncio.sleep(_LAG_INTERVAL)
+            self._parts.telemetry.loop_lag(max(0.0, self._clock() - due))

@@ -1,0 +1,54 @@
+"""A row is one change: one user's identifiers for one audience. A batch is what one call will carry.
+
+Owns their shapes. Knows no lane's rules, no JSON and no TikTok endpoint.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from connector.core.checkpoint import Span
+from connector.core.model import Action
+
+
+class Row(msgspec.Struct, gc=False, eq=False):
+    """One accepted change. It lives in its lane until every identifier is delivered or taken over.
+
+    A struct that the garbage collector does not track: hundreds of thousands may be pending.
+
+    Attributes:
+        digests: by slot; an entry becomes None when a newer change takes the identifier over.
+        left: how many digests are not None.
+        span: its part of the checkpoint.
+        queue: where in the lane it stands; None while a call with it is under way.
+    """
+
+    digests: list[str | None]
+    left: int
+    action: Action
+    span: Span
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    queue: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows cut from one lane for one call, with the action they share.
+
+    Attributes:
+        columns: the slots that occur, in order, with all their digests: the call's id_schema.
+        trigger: why it was cut: size, bytes, age or drain.
+    """
+
+    action: Action
+    rows: list[Row]
+    columns: dict[int, list[str]]
+    trigger: str
+
+    def spans(self) -> Counter[Span]:
+        """How many rows of each span it holds."""
+        return Counter(row.span for row in self.rows)

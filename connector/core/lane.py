@@ -1,0 +1,315 @@
+"""One audience's pending changes: per identifier the last one wins, and never two calls hold one identifier.
+
+Owns the rows between their decoding and the end of a call with them. Its rules:
+
+* Every identifier (slot and digest) belongs to at most one pending row: the newest. An older row loses what a
+  newer one has; a row that lost everything is superseded, which resolves it at once.
+* While a call with an identifier is under way, its next change is held. Nothing else is.
+* A call whose fate is unknown leaves an echo: TikTok may still apply it, so the opposite action on its
+  identifiers is held for one more request timeout. The same action may go.
+
+Pure: time is an argument. It knows neither TikTok's protocol nor whether calls may be made; it is told what a
+row costs in bytes and says when it is due.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from connector.core.batch import Batch, Row
+from connector.core.model import Action
+
+_EMPTY_CELL_BYTES = 3
+"""An empty object and a comma stand for an identity that a user does not have."""
+
+_ROW_BYTES = 3
+"""Brackets and a comma around a row."""
+
+_COMPACT_FROM = 64
+"""Rows that lost everything are swept out when they are this many more than twice the living."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a batch is full, and how long a change waits for company."""
+
+    max_rows: int
+    max_bytes: int
+    linger_seconds: float
+
+
+class Queue:
+    """Rows in order of arrival. Rows that lost everything stay in the deque, uncounted, until passed over."""
+
+    __slots__ = ("cells", "live", "rows", "since")
+
+    def __init__(self) -> None:
+        self.rows: deque[Row] = deque()
+        self.live = 0
+        self.cells = 0
+        self.since = math.inf
+
+    def append(self, row: Row) -> None:
+        if self.live == 0:
+            self.since = row.span.arrived
+        self.live += 1
+        self.cells += row.left
+        self.rows.append(row)
+        row.queue = self
+
+    def put_back(self, row: Row) -> None:
+        """Place a row that has waited already before all others."""
+        self.live += 1
+        self.cells += row.left
+        self.since = min(self.since, row.span.arrived)
+        self.rows.appendleft(row)
+        row.queue = self
+
+    def lose_cell(self, row: Row) -> None:
+        """One of its rows lost an identifier, perhaps its last."""
+        self.cells -= 1
+        if row.left == 0:
+            self.live -= 1
+            if self.live == 0:
+                self.clear()
+            elif len(self.rows) > _COMPACT_FROM + 2 * self.live:
+                self.rows = deque(row for row in self.rows if row.left)
+
+    def take(self, fits: Callable[[int, int], bool]) -> list[Row]:
+        """Take out rows from the front for as long as `fits(rows, cells)` holds; at least one."""
+        taken: list[Row] = []
+        cells = 0
+        while self.live:
+            row = self.rows[0]
+            if row.left:
+                cells += row.left
+                if taken and not fits(len(taken) + 1, cells):
+                    break
+                taken.append(row)
+                row.queue = None
+                self.live -= 1
+                self.cells -= row.left
+            self.rows.popleft()
+        if self.live:
+            self.since = self.rows[0].span.arrived
+        else:
+            self.clear()
+        return taken
+
+    def drain(self) -> list[Row]:
+        """Take out all rows that are left."""
+        rows = [row for row in self.rows if row.left]
+        self.clear()
+        return rows
+
+    def clear(self) -> None:
+        self.rows.clear()
+        self.live = self.cells = 0
+        self.since = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class _Echo:
+    """A call that TikTok may still apply: the opposite of its action has to wait."""
+
+    action: Action
+    digests: dict[int, frozenset[str]]
+    until: float
+
+    def holds(self, row: Row) -> bool:
+        return row.action is not self.action and any(
+            row.digests[slot] in digests for slot, digests in self.digests.items()
+        )
+
+
+class Lane:
+    """The pending changes of one audience: `add`, `due_at`, `cut`, `finish`, `give_back`.
+
+    Args:
+        slots: how many identity types there are.
+        cell_bytes: the most bytes that one identifier takes in a call's body.
+        superseded: called with each row whose last identifier a newer change took over.
+
+    Attributes:
+        calls: how many of its batches are under way.
+    """
+
+    def __init__(
+        self, slots: int, limits: Limits, cell_bytes: int, superseded: Callable[[Row], None]
+    ) -> None:
+        self.limits = limits
+        self.calls = 0
+        self._cell_bytes = cell_bytes
+        self._superseded = superseded
+        self._newest: list[dict[str, Row]] = [{} for _ in range(slots)]
+        self._in_flight: list[set[str]] = [set() for _ in range(slots)]
+        self._slots = tuple(zip(range(slots), self._newest, self._in_flight, strict=True))
+        self._ready = {Action.ADD: Queue(), Action.DELETE: Queue()}
+        self._held = Queue()
+        self._alone: deque[Queue] = deque()
+        self._echoes: list[_Echo] = []
+
+    def __len__(self) -> int:
+        """How many rows are pending: those held back included, those under way not."""
+        return sum(queue.live for queue in self._queues())
+
+    def __repr__(self) -> str:
+        return f"<Lane {len(self)} pending, {self._held.live} held, {self.calls} calls>"
+
+    def add(self, row: Row) -> None:
+        """Take in the newest change of its identifiers."""
+        fenced = False
+        for (slot, newest, in_flight), digest in zip(self._slots, row.digests):  # noqa: B905  hot
+            if digest is not None:
+                older = newest.get(digest)
+                newest[digest] = row
+                if older is not None:
+                    self._take_over(older, slot)
+                if digest in in_flight:
+                    fenced = True
+        if fenced or (self._echoes and self._echoed(row)):
+            self._held.append(row)
+        else:
+            self._ready[row.action].append(row)
+
+    def due_at(self, *, draining: bool = False) -> float:
+        """When a batch is to be cut; a time in the past means now, infinity never."""
+        if self._alone:
+            return -math.inf
+        due = min((echo.until for echo in self._echoes), default=math.inf)
+        for queue in self._ready.values():
+            if queue.live:
+                at_once = draining or self._is_full(queue)
+                due = min(due, queue.since + (0.0 if at_once else self.limits.linger_seconds))
+        return due
+
+    def waiting_since(self) -> float:
+        """Since when its oldest row that may be sent has waited; infinity without one."""
+        return min(queue.since for queue in (*self._alone, *self._ready.values()))
+
+    def oldest_since(self) -> float:
+        """Since when its oldest row has waited, held rows included; infinity without one."""
+        return min(queue.since for queue in self._queues())
+
+    def cut(self, now: float, *, draining: bool = False) -> Batch | None:
+        """Take out the rows of one call, the longest waiting action first; fence their identifiers.
+
+        Returns None when every row was taken over meanwhile or is held.
+        """
+        self._lift_echoes(now)
+        while self._alone:
+            queue = self._alone.popleft()
+            if queue.live:
+                return self._batch(queue.drain(), "age")
+        queue = min(self._ready.values(), key=lambda one: one.since)
+        if not queue.live:
+            return None
+        full = self._is_full(queue)
+        rows = queue.take(self._fits)
+        by_rows = len(rows) >= self.limits.max_rows
+        trigger = ("size" if by_rows else "bytes") if full else ("drain" if draining else "age")
+        return self._batch(rows, trigger)
+
+    def finish(self, batch: Batch, *, echo_until: float | None = None) -> None:
+        """The call has ended: lift its fence. With `echo_until`, TikTok may still apply it until then."""
+        self.calls -= 1
+        for slot, digests in batch.columns.items():
+            self._in_flight[slot].difference_update(digests)
+        if echo_until is not None:
+            unsure = {slot: frozenset(digests) for slot, digests in batch.columns.items()}
+            self._echoes.append(_Echo(batch.action, unsure, echo_until))
+        self._release()
+
+    def give_back(self, batch: Batch, *, alone: bool = False) -> None:
+        """Put a finished batch's rows back, under what has come since; with `alone`, each for its own call."""
+        for row in reversed(batch.rows):
+            self._reclaim(row)
+            if not row.left:
+                self._superseded(row)
+            elif alone:
+                queue = Queue()
+                queue.put_back(row)
+                self._alone.appendleft(queue)
+            else:
+                self._ready[row.action].put_back(row)
+
+    def forget(self) -> list[Row]:
+        """Give up all pending rows; calls under way keep their fences until they end."""
+        rows = [row for queue in self._queues() for row in queue.drain()]
+        for newest in self._newest:
+            newest.clear()
+        self._alone.clear()
+        return rows
+
+    def _queues(self) -> Iterable[Queue]:
+        return (*self._ready.values(), self._held, *self._alone)
+
+    def _take_over(self, older: Row, slot: int) -> None:
+        older.digests[slot] = None
+        older.left -= 1
+        older.queue.lose_cell(older)
+        if not older.left:
+            self._superseded(older)
+
+    def _reclaim(self, row: Row) -> None:
+        """Let a row that comes back have its identifiers again, but for those that a newer change has."""
+        for (slot, newest, _), digest in zip(self._slots, row.digests, strict=True):
+            if digest is None:
+                continue
+            if digest in newest:
+                row.digests[slot] = None
+                row.left -= 1
+            else:
+                newest[digest] = row
+
+    def _batch(self, rows: list[Row], trigger: str) -> Batch:
+        columns: dict[int, list[str]] = {}
+        for slot, newest, in_flight in self._slots:
+            column = [digest for row in rows if (digest := row.digests[slot]) is not None]
+            if column:
+                columns[slot] = column
+                in_flight.update(column)
+                for digest in column:
+                    del newest[digest]
+        self.calls += 1
+        return Batch(rows[0].action, rows, columns, trigger)
+
+    def _release(self) -> None:
+        """Let held rows go whose fences have been lifted, in their order."""
+        if not self._held.live:
+            return
+        free: list[Row] = []
+        still: list[Row] = []
+        for row in self._held.drain():
+            (still if self._is_fenced(row) or self._echoed(row) else free).append(row)
+        for row in still:
+            self._held.append(row)
+        for row in reversed(free):
+            self._ready[row.action].put_back(row)
+
+    def _lift_echoes(self, now: float) -> None:
+        if self._echoes:
+            self._echoes = [echo for echo in self._echoes if echo.until > now]
+            self._release()
+
+    def _is_fenced(self, row: Row) -> bool:
+        return any(
+            digest in in_flight
+            for (_, _, in_flight), digest in zip(self._slots, row.digests, strict=True)
+        )
+
+    def _echoed(self, row: Row) -> bool:
+        return any(echo.holds(row) for echo in self._echoes)
+
+    def _fits(self, rows: int, cells: int) -> bool:
+        return rows <= self.limits.max_rows and self._bytes(rows, cells) <= self.limits.max_bytes
+
+    def _is_full(self, queue: Queue) -> bool:
+        """Whether one more row would not fit beside those that wait."""
+        return queue.live > 0 and not self._fits(queue.live + 1, queue.cells + 1)
+
+    def _bytes(self, rows: int, cells: int) -> int:
+        """The most bytes that so many rows can take: empty cells are written too."""
+        empty = rows * len(self._slots) - cells
+        return cells * self._cell_bytes + empty * _EMPTY_CELL_BYTES + rows * _ROW_BYTES

@@ -1,0 +1,114 @@
+"""The dead letter: one record or one row that was set aside, as the JSON that is written for it.
+
+Owns the letter's shape and its size rule. Pure: the time is an argument; knows no Kafka client.
+"""
+
+import base64
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from connector.core.model import Letter, Partition, Stage
+from connector.core.outcome import Response
+
+VERSION = 1
+
+MAX_LETTER_BYTES = 900_000
+"""A broker takes about 1 MB by default; a letter stays below with room for headers and the batch."""
+
+UNREADABLE_RECORD = "unreadable_record"
+REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The source record: where it stands, and what is needed to write about it."""
+
+    partition: Partition
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+
+    def __str__(self) -> str:
+        topic, partition = self.partition
+        return f"{topic}:{partition}:{self.offset}"
+
+
+def record_letter(
+    origin: Origin, stage: Stage, reason: str, detail: str, payload: bytes | None, now: float
+) -> Letter:
+    """A letter for a record that could not be decoded, or whose identities could not be used.
+
+    Args:
+        detail: what is wrong and where; never a value of the record.
+        payload: the record's original bytes; None when they could not be read.
+        now: seconds since the epoch.
+    """
+    letter = _letter(origin, stage, reason, detail)
+    if payload is not None:
+        room = MAX_LETTER_BYTES - len(origin.key or b"")
+        if _base64_bytes(payload) + len(orjson.dumps(letter)) + 100 <= room:
+            letter["payload"] = base64.b64encode(payload).decode()
+        else:
+            letter |= {"payload_omitted": True, "payload_bytes": len(payload)}
+    return _sealed(origin, stage, reason, letter, now)
+
+
+def delivery_letter(
+    origin: Origin, detail: str, change: dict[str, Any], response: Response, now: float
+) -> Letter:
+    """A letter for a row that TikTok will never accept.
+
+    Args:
+        change: destination, audience_id, action and row (target name -> digest).
+    """
+    letter = _letter(origin, Stage.DELIVERY, REJECTED, detail)
+    answer = {
+        "http_status": response.http_status,
+        "code": response.code,
+        "message": response.message,
+        "request_id": response.request_id,
+    }
+    letter["change"] = change
+    letter["response"] = {name: value for name, value in answer.items() if value is not None}
+    return _sealed(origin, Stage.DELIVERY, REJECTED, letter, now)
+
+
+def _letter(origin: Origin, stage: Stage, reason: str, detail: str) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "reason": reason,
+        "stage": stage.value,
+        "detail": detail,
+        "attempts": 1,
+        "source": {
+            "topic": origin.partition.topic,
+            "partition": origin.partition.partition,
+            "offset": origin.offset,
+            "timestamp_ms": origin.timestamp_ms,
+        },
+    }
+
+
+def _sealed(
+    origin: Origin, stage: Stage, reason: str, letter: dict[str, Any], now: float
+) -> Letter:
+    headers = (
+        ("connector.reason", reason.encode()),
+        ("connector.stage", stage.value.encode()),
+        ("connector.source", str(origin).encode()),
+        ("connector.time", _rfc3339(now).encode()),
+    )
+    return Letter(origin.key, orjson.dumps(letter), headers)
+
+
+def _base64_bytes(payload: bytes) -> int:
+    return (len(payload) + 2) // 3 * 4
+
+
+def _rfc3339(now: float) -> str:
+    return (
+        datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    )

@@ -1,0 +1,66 @@
+"""The accounts and audiences that changes are delivered to, with the state of each.
+
+Owns what is open, waiting or halted. Does no IO; the dispatcher and the probes change it.
+"""
+
+from dataclasses import dataclass, field
+
+from connector.core.lane import Lane
+from connector.core.retry import Gate, State
+from connector.core.routing import AudienceKey
+from connector.delivery.seams import Destination
+
+
+@dataclass(eq=False)
+class Audience:
+    """One audience: its lane of pending changes, and the gate its calls must pass."""
+
+    key: AudienceKey
+    segment: str
+    account: "Account"
+    lane: Lane
+    gate: Gate = field(default_factory=Gate)
+    last_error: str | None = None
+
+    @property
+    def is_halted(self) -> bool:
+        return self.gate.state is State.HALTED
+
+    def opens_at(self, most_calls: int) -> float | None:
+        """When its next call may start as far as gates are concerned; None for not before something ends.
+
+        A halted audience lets one call through at a time: its own next batch is the probe.
+        """
+        allowed = 1 if self.is_halted else most_calls
+        if self.lane.calls >= allowed or self.account.is_halted:
+            return None
+        return max(self.gate.opens_at, self.account.gate.opens_at)
+
+
+@dataclass(eq=False)
+class Account:
+    """One destination: whether TikTok accepts its calls, and its audiences.
+
+    Attributes:
+        gate: halted, or waiting because TikTok holds back this advertiser.
+        probe: when the next probe may be made while there is trouble.
+        unreachable: the reason of the last try when it got no answer from TikTok; None otherwise.
+        denied: audiences whose call was denied permission, until a probe tells whose fault it is.
+    """
+
+    name: str
+    destination: Destination
+    audiences: list[Audience] = field(default_factory=list)
+    gate: Gate = field(default_factory=Gate)
+    probe: Gate = field(default_factory=Gate)
+    unreachable: str | None = None
+    denied: list[Audience] = field(default_factory=list)
+
+    @property
+    def is_halted(self) -> bool:
+        return self.gate.state is State.HALTED
+
+    @property
+    def trouble(self) -> str | None:
+        """Why it accepts no calls at present; None when it does, or nothing speaks against it yet."""
+        return self.gate.reason if self.is_halted else self.unreachable

@@ -1,0 +1,105 @@
+"""All changes that have been accepted and have not ended.
+
+Owns the audiences' lanes as one: the count of pending changes, and the assignment epoch whose changes they are.
+Does no IO.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from connector.core.batch import Batch, Row
+from connector.core.lane import Lane, Limits
+from connector.core.routing import AudienceKey, Route
+from connector.delivery.accounts import Account, Audience
+from connector.telemetry.events import ChangeEnd, Telemetry
+
+
+class Backlog:
+    """The lanes of all audiences: `accept`, `end`, `forget`.
+
+    Args:
+        accounts: by destination name.
+        cell_bytes: by audience id, the most bytes of one identifier in a call.
+
+    Attributes:
+        pending: changes that have not ended: waiting, held, under way, or set aside and not acknowledged.
+        epoch: goes up when the changes of an assignment are given up.
+    """
+
+    def __init__(
+        self,
+        accounts: Mapping[str, Account],
+        routes: Iterable[Route],
+        slots: int,
+        limits: Limits,
+        cell_bytes: Mapping[str, int],
+        telemetry: Telemetry,
+    ) -> None:
+        self.pending = 0
+        self.epoch = 0
+        self.accounts = tuple(accounts.values())
+        self._limits = limits
+        self._telemetry = telemetry
+        self._audiences: dict[AudienceKey, Audience] = {}
+        for route in routes:
+            key = route.audience
+            lane = Lane(slots, limits, cell_bytes[key.audience_id], self._superseded)
+            audience = Audience(key, route.segment, accounts[key.destination], lane)
+            audience.account.audiences.append(audience)
+            self._audiences[key] = audience
+
+    def __getitem__(self, key: AudienceKey) -> Audience:
+        return self._audiences[key]
+
+    def __iter__(self) -> Iterator[Audience]:
+        return iter(self._audiences.values())
+
+    def accept(self, audience: Audience, row: Row) -> None:
+        """Take in a change; its span has one more open part until it ends."""
+        row.span.open += 1
+        self.pending += 1
+        audience.lane.add(row)
+
+    def end(self, batch: Batch, how: ChangeEnd) -> None:
+        """All changes of a batch have ended in this way; their parts of the checkpoint are resolved."""
+        self.pending -= len(batch.rows)
+        for span, rows in batch.spans().items():
+            self._telemetry.changes_ended(span.partition.topic, how, rows)
+            span.resolve(rows)
+
+    def end_row(self, row: Row, how: ChangeEnd) -> None:
+        """One change has ended in this way."""
+        self.pending -= 1
+        self._telemetry.changes_ended(row.span.partition.topic, how, 1)
+        row.span.resolve()
+
+    def give_up(self, rows: Iterable[Row]) -> None:
+        """These changes are not ours any more: the partition's next owner reads them again."""
+        for row in rows:
+            self.pending -= 1
+            self._telemetry.changes_ended(row.span.partition.topic, ChangeEnd.HANDED_OVER, 1)
+
+    def forget(self) -> None:
+        """Begin a new epoch without any pending change. Calls under way go on and keep their fences."""
+        self.epoch += 1
+        for audience in self:
+            self.give_up(audience.lane.forget())
+
+    def lower_max_rows(self, rows: int) -> None:
+        """TikTok found a call too large: no call of this run is to be larger than so many rows."""
+        rows = max(1, rows)
+        if rows < self._limits.max_rows:
+            self._limits = Limits(rows, self._limits.max_bytes, self._limits.linger_seconds)
+            for audience in self:
+                audience.lane.limits = self._limits
+
+    def is_stuck(self) -> bool:
+        """Whether all that is left is of halted audiences or destinations."""
+        busy = [one for one in self if len(one.lane) or one.lane.calls]
+        return bool(busy) and all(one.is_halted or one.account.is_halted for one in busy)
+
+    def oldest_since(self) -> float:
+        """Since when the longest waiting change has been pending; infinity without one."""
+        return min((one.lane.oldest_since() for one in self), default=float("inf"))
+
+    def _superseded(self, row: Row) -> None:
+        self.end_row(row, ChangeEnd.SUPERSEDED)

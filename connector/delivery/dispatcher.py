@@ -1,0 +1,162 @@
+"""The dispatcher: when a slot and a token are free, cut a batch from the lane that has waited longest, and send it.
+
+Owns the lanes' schedule, the calls under way, and the drain. What an answer leads to is
+connector.delivery.settlement. A batch is cut at the last moment: until a call may start its lane keeps
+coalescing, so that batches grow when the allowance is scarce.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from connector.core.batch import Batch
+from connector.core.rate_limit import RateLimit
+from connector.core.schedule import Schedule
+from connector.delivery.accounts import Audience
+from connector.delivery.backlog import Backlog
+from connector.delivery.settlement import Settlement
+from connector.telemetry.events import Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many calls may be under way, and how long one may take."""
+
+    max_in_flight: int
+    max_in_flight_per_audience: int
+    request_timeout_seconds: float
+
+
+class Dispatcher:
+    """Sends what the backlog holds: `run`, `touch`, `drain`.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        backlog: Backlog,
+        settlement: Settlement,
+        rate: RateLimit,
+        bounds: Bounds,
+        telemetry: Telemetry,
+        clock: Callable[[], float],
+    ) -> None:
+        self.calls = 0
+        self._backlog = backlog
+        self._settlement = settlement
+        self._rate = rate
+        self._bounds = bounds
+        self._telemetry = telemetry
+        self._clock = clock
+        self._schedule: Schedule[Audience] = Schedule()
+        self._draining = False
+        self._last_start = math.inf
+        self._changed = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._held_back_since: float | None = None
+
+    async def run(self) -> None:
+        """Start calls, for ever. Cancelled, it abandons those under way: nothing of them is resolved."""
+        async with asyncio.TaskGroup() as calls:
+            while True:
+                delay = self._delay()
+                if delay > 0.0:
+                    await self._wait(delay)
+                else:
+                    self._start_one(calls)
+
+    def touch(self, audiences: Iterable[Audience]) -> None:
+        """These audiences' lanes or gates have changed: look at when they are due."""
+        for audience in audiences:
+            self._reschedule(audience)
+        self._changed.set()
+
+    async def drain(self, seconds: float) -> None:
+        """Send what is pending without lingering; return when nothing is left to send, or time is over.
+
+        No call starts so late that it could outlast the drain: when partitions change hands, a call of ours
+        that TikTok applies after the next owner's would undo a newer change.
+        """
+        deadline = self._clock() + seconds
+        self._draining = True
+        self._last_start = deadline - self._bounds.request_timeout_seconds
+        self.touch(self._backlog)
+        while not self._is_drained() and (left := deadline - self._clock()) > 0.0:
+            self._ended.clear()
+            await _wait_for(self._ended, min(left, 0.1))
+
+    def resume(self) -> None:
+        """After a drain: linger again."""
+        self._draining = False
+        self._last_start = math.inf
+        self.touch(self._backlog)
+
+    def _delay(self) -> float:
+        """Seconds until a call may start; infinity while that depends on something else than time."""
+        now = self._clock()
+        if self.calls >= self._bounds.max_in_flight or now > self._last_start:
+            return math.inf
+        due = self._schedule.next_due(now)
+        allowed = self._rate.delay(now)
+        self._count_wait(now, is_held_back=due <= now and allowed > 0.0)
+        return max(due - now, allowed)
+
+    def _count_wait(self, now: float, *, is_held_back: bool) -> None:
+        """Account for the time in which a due batch waits for nothing but the allowance."""
+        if self._held_back_since is not None:
+            self._telemetry.held_back(now - self._held_back_since)
+        self._held_back_since = now if is_held_back else None
+
+    async def _wait(self, delay: float) -> None:
+        self._changed.clear()
+        await _wait_for(self._changed, delay)
+
+    def _start_one(self, calls: asyncio.TaskGroup) -> None:
+        now = self._clock()
+        audience = self._schedule.pop(now)
+        if audience is None:
+            return
+        batch = audience.lane.cut(now, draining=self._draining)
+        if batch is not None:
+            self._rate.take(now)
+            self.calls += 1
+            self._telemetry.batch_cut(batch)
+            calls.create_task(self._send(audience, batch))
+        self._reschedule(audience)
+
+    async def _send(self, audience: Audience, batch: Batch) -> None:
+        epoch = self._backlog.epoch
+        started = self._clock()
+        outcome = await audience.account.destination.send(audience.key.audience_id, batch)
+        self.calls -= 1
+        self._telemetry.mapping_answered(outcome.response.label, self._clock() - started)
+        was_halted = audience.account.is_halted
+        self._settlement.settle(audience, batch, outcome, epoch)
+        account = audience.account
+        self.touch(account.audiences if was_halted != account.is_halted else (audience,))
+        self._ended.set()
+
+    def _reschedule(self, audience: Audience) -> None:
+        opens_at = audience.opens_at(self._bounds.max_in_flight_per_audience)
+        due = math.inf
+        if opens_at is not None:
+            due = max(opens_at, audience.lane.due_at(draining=self._draining))
+        self._schedule.set(audience, due, audience.lane.waiting_since())
+
+    def _is_drained(self) -> bool:
+        """Whether no call is under way, and none could start before the last moment."""
+        now = self._clock()
+        start = max(self._schedule.next_due(now), now + self._rate.delay(now))
+        return self.calls == 0 and start > self._last_start
+
+
+async def _wait_for(event: asyncio.Event, seconds: float) -> None:
+    """Wait for the event, or for so long."""
+    try:
+        async with asyncio.timeout(None if seconds == math.inf else seconds):
+            await event.wait()
+    except TimeoutError:
+        return

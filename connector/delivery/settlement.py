@@ -1,0 +1,260 @@
+"""What follows from an outcome: resolve, give back, wait, set aside, halt.
+
+Owns the reactions, one small function for each outcome. Decides at once and does no IO: what has to be written
+goes to the dead letters' queue, and when the next call starts is the dispatcher's.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from connector.core.batch import Batch, Row
+from connector.core.identity import Target
+from connector.core.letter import REJECTED, Origin, delivery_letter
+from connector.core.outcome import (
+    Delivered,
+    Halted,
+    Outcome,
+    Rejected,
+    Response,
+    Retryable,
+    Scope,
+)
+from connector.core.rate_limit import RateLimit
+from connector.core.retry import Gate, full_jitter
+from connector.delivery.accounts import Account, Audience
+from connector.delivery.backlog import Backlog
+from connector.delivery.dead_letters import DeadLetterQueue
+from connector.telemetry.events import ChangeEnd, Telemetry
+
+_ALONE_AT_MOST = 50
+"""A rejected batch of so few rows is sent once more, row by row, to find the bad ones."""
+
+_PROBE_INITIAL = 1.0
+_PROBE_MOST = 30.0
+
+_SECONDS_A_DAY = 86_400.0
+
+_NO_ANSWER = frozenset({"timeout", "connection"})
+_TOO_MANY_IDS = "too_many_ids"
+_NO_PERMISSION = "no_permission"
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRules:
+    """How long failed batches wait, and how long a call in doubt may still be applied."""
+
+    initial_seconds: float
+    most_seconds: float
+    doubt_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Where time and chance come from.
+
+    Attributes:
+        now: monotonic seconds.
+        wall: seconds since the epoch.
+        chance: a number in 0..1.
+    """
+
+    now: Callable[[], float]
+    wall: Callable[[], float]
+    chance: Callable[[], float]
+
+
+class Settlement:
+    """Applies outcomes: `settle` for a batch, `settle_probe` for a probe."""
+
+    def __init__(
+        self,
+        backlog: Backlog,
+        rate: RateLimit,
+        dead_letters: DeadLetterQueue,
+        targets: Sequence[Target],
+        rules: RetryRules,
+        clocks: Clocks,
+        telemetry: Telemetry,
+    ) -> None:
+        self._backlog = backlog
+        self._rate = rate
+        self._dead_letters = dead_letters
+        self._targets = targets
+        self._rules = rules
+        self._clocks = clocks
+        self._telemetry = telemetry
+
+    def settle(self, audience: Audience, batch: Batch, outcome: Outcome, epoch: int) -> None:
+        """Apply the outcome of a call that has ended.
+
+        Args:
+            epoch: the backlog's when the call began. Changes of an earlier one do not come back.
+        """
+        now = self._clocks.now()
+        in_doubt = isinstance(outcome, Retryable) and outcome.in_doubt
+        audience.lane.finish(
+            batch, echo_until=now + self._rules.doubt_seconds if in_doubt else None
+        )
+        self._learn(audience.account, outcome)
+        match outcome:
+            case Delivered():
+                self._delivered(audience, batch, outcome)
+                return
+            case Rejected():
+                self._rejected(audience, batch, outcome, epoch)
+            case Retryable():
+                self._give_back(audience, batch, epoch)
+                self._retry(audience, batch, outcome, now)
+            case Halted():
+                self._give_back(audience, batch, epoch)
+                self._halt(audience, outcome, now)
+            case _:
+                assert_never(outcome)
+        audience.last_error = _describe(outcome)
+
+    def settle_probe(self, account: Account, outcome: Outcome) -> None:
+        """Apply what a probe of the account found."""
+        now = self._clocks.now()
+        self._learn(account, outcome)
+        if isinstance(outcome, Delivered):
+            if not account.is_halted:
+                account.probe.open()
+            self._reopen(account, now)
+            return
+        if isinstance(outcome, Halted):
+            self._halt_account(account, outcome.reason, outcome.response, now)
+        account.probe.wait(outcome.reason, now + self._probe_delay(account.probe, now), now)
+
+    def _learn(self, account: Account, outcome: Outcome) -> None:
+        """What any answer says beyond its own batch: about reaching TikTok, and about the rate."""
+        no_answer = isinstance(outcome, Retryable) and outcome.reason in _NO_ANSWER
+        account.unreachable = (
+            outcome.reason if isinstance(outcome, Retryable) and no_answer else None
+        )
+        if isinstance(outcome, Retryable) and outcome.scope is Scope.APP:
+            to_midnight = _SECONDS_A_DAY - self._clocks.wall() % _SECONDS_A_DAY
+            self._rate.refused(self._clocks.now(), to_midnight)
+            self._telemetry.rate_limited(self._rate)
+        elif not no_answer:
+            self._rate.accepted()
+
+    def _delivered(self, audience: Audience, batch: Batch, outcome: Delivered) -> None:
+        if audience.is_halted:
+            self._telemetry.audience_resumed(audience.key)
+        audience.gate.open()
+        audience.account.probe.open()
+        audience.last_error = None
+        self._telemetry.batch_delivered(audience.key, batch, self._targets)
+        if outcome.warning:
+            self._telemetry.delivered_with_warning(audience.key, outcome)
+        self._backlog.end(batch, ChangeEnd.DELIVERED)
+
+    def _rejected(self, audience: Audience, batch: Batch, outcome: Rejected, epoch: int) -> None:
+        audience.gate.open()
+        self._telemetry.batch_rejected(audience.key, batch, outcome)
+        if 1 < len(batch.rows) <= _ALONE_AT_MOST:
+            self._give_back(audience, batch, epoch, alone=True)
+        else:
+            self._set_aside(audience, batch.rows, outcome)
+
+    def _retry(self, audience: Audience, batch: Batch, outcome: Retryable, now: float) -> None:
+        if outcome.reason == _TOO_MANY_IDS:
+            self._backlog.lower_max_rows(len(batch.rows) // 2)
+        wait = 0.0
+        if outcome.scope is not Scope.APP:  # the rate limit itself holds back the app
+            gate = audience.account.gate if outcome.scope is Scope.DESTINATION else audience.gate
+            wait = self._backoff(gate, now)
+            gate.wait(outcome.reason, now + wait, now)
+        self._telemetry.batch_retried(audience.key, batch, outcome, wait)
+
+    def _halt(self, audience: Audience, outcome: Halted, now: float) -> None:
+        # Denied permission may be the token's fault or the audience's: the account's next probe tells.
+        is_denied = outcome.reason == _NO_PERMISSION
+        if outcome.scope is Scope.AUDIENCE or (is_denied and audience.is_halted):
+            self._halt_audience(audience, outcome.reason, outcome.response, now)
+            return
+        self._halt_account(audience.account, outcome.reason, outcome.response, now)
+        if is_denied:
+            audience.account.denied.append(audience)
+            audience.account.probe.allow()
+
+    def _halt_audience(
+        self, audience: Audience, reason: str, response: Response, now: float
+    ) -> None:
+        if not audience.is_halted:
+            self._telemetry.audience_halted(audience.key, reason, response)
+        audience.gate.halt(reason, now + self._probe_delay(audience.gate, now), now)
+
+    def _halt_account(self, account: Account, reason: str, response: Response, now: float) -> None:
+        if not account.is_halted or account.gate.reason != reason:
+            self._telemetry.destination_halted(account.name, reason, response)
+        if not account.is_halted:
+            account.probe.wait(reason, now + self._probe_delay(account.probe, now), now)
+        account.gate.halt(reason, float("inf"), now)
+
+    def _reopen(self, account: Account, now: float) -> None:
+        """The token is accepted. What was denied permission all the same is the audience's fault."""
+        for audience in account.denied:
+            self._halt_audience(audience, _NO_PERMISSION, Response("40001", code=40001), now)
+        account.denied.clear()
+        if account.is_halted:
+            account.gate.open()
+            self._telemetry.destination_resumed(account.name)
+
+    def _give_back(
+        self, audience: Audience, batch: Batch, epoch: int, *, alone: bool = False
+    ) -> None:
+        if epoch == self._backlog.epoch:
+            audience.lane.give_back(batch, alone=alone)
+        else:
+            self._backlog.give_up(batch.rows)
+
+    def _set_aside(self, audience: Audience, rows: list[Row], outcome: Rejected) -> None:
+        for row in rows:
+            partition = row.span.partition
+            letter = delivery_letter(
+                Origin(partition, row.offset, row.timestamp_ms, row.key),
+                f"TikTok rejected the row: {_describe(outcome)}",
+                self._change(audience, row),
+                outcome.response,
+                self._clocks.wall(),
+            )
+            self._dead_letters.put(letter, partition.topic, REJECTED, self._acknowledged(row))
+
+    def _acknowledged(self, row: Row) -> Callable[[], None]:
+        return lambda: self._backlog.end_row(row, ChangeEnd.DEAD_LETTERED)
+
+    def _change(self, audience: Audience, row: Row) -> dict[str, object]:
+        return {
+            "destination": audience.key.destination,
+            "audience_id": audience.key.audience_id,
+            "action": row.action.value,
+            "row": {
+                target.value: digest
+                for target, digest in zip(self._targets, row.digests, strict=True)
+                if digest is not None
+            },
+        }
+
+    def _backoff(self, gate: Gate, now: float) -> float:
+        rules = self._rules
+        failures = gate.fail(now)
+        return full_jitter(
+            failures, rules.initial_seconds, rules.most_seconds, self._clocks.chance()
+        )
+
+    def _probe_delay(self, gate: Gate, now: float) -> float:
+        """Half fixed, half jitter: a probe is neither a flood nor in step with those of other replicas."""
+        chance = 0.5 + 0.5 * self._clocks.chance()
+        return full_jitter(gate.fail(now), _PROBE_INITIAL, _PROBE_MOST, chance)
+
+
+def _describe(outcome: Rejected | Retryable | Halted) -> str:
+    """The outcome in our words and TikTok's number; TikTok's own text may quote a digest."""
+    response = outcome.response
+    if response.code is not None:
+        return f"{outcome.reason} (code {response.code})"
+    if response.http_status is not None:
+        return f"{outcome.reason} (HTTP {response.http_status})"
+    return outcome.reason

@@ -1,0 +1,40 @@
+"""What every input shape is decoded to: memberships, and the reasons why a record is none.
+
+Owns the seam between formats and the intake. A format is one function of this shape in one file; it is pure,
+and on any bytes it returns memberships or raises InvalidRecord.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from connector.core.model import Action
+
+
+class Membership(msgspec.Struct, gc=False):
+    """One profile entered or left one segment.
+
+    Attributes:
+        identities: namespace -> one value or a list; of any JSON type, for the identities to judge.
+        problem: a closed reason for something that was ignored, to be counted; None usually.
+    """
+
+    segment: str
+    action: Action
+    identities: Mapping[str, Any]
+    problem: str | None = None
+
+
+Decode = Callable[[bytes], list[Membership]]
+"""A record's value to its memberships; raises InvalidRecord with one of DECODE_REASONS and nothing else."""
+
+MALFORMED_JSON = "malformed_json"
+NOT_AN_OBJECT = "not_an_object"
+MISSING_FIELD = "missing_field"
+WRONG_TYPE = "wrong_type"
+UNKNOWN_STATUS = "unknown_status"
+DECODE_REASONS = (MALFORMED_JSON, NOT_AN_OBJECT, MISSING_FIELD, WRONG_TYPE, UNKNOWN_STATUS)
+
+MALFORMED_TIMESTAMP = "malformed_timestamp"
+"""Not a reason to refuse a record: the timestamp is ignored."""

@@ -1,0 +1,85 @@
+"""The connector's own event shape: one JSON object in UTF-8 for one profile and one segment.
+
+Two ways lead to the same answer. Typed decoding takes the usual event - one string per namespace - at a third
+of the cost; whatever does not fit it takes the general way, which alone knows what is wrong and says so.
+
+Of a key that stands twice in one object, the last counts, as in nearly every JSON reader.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+import orjson
+
+from connector.core.model import Action
+from connector.errors import InvalidRecord
+from connector.formats.membership import (
+    MALFORMED_JSON,
+    MALFORMED_TIMESTAMP,
+    MISSING_FIELD,
+    NOT_AN_OBJECT,
+    UNKNOWN_STATUS,
+    WRONG_TYPE,
+    Membership,
+)
+
+_ACTIONS = {"entered": Action.ADD, "exited": Action.DELETE}
+_REQUIRED = (("profile_id", str), ("segment", str), ("status", str), ("identities", dict))
+_NAMES = {str: "a string", dict: "an object"}
+
+
+class _Event(msgspec.Struct, gc=False):
+    """The usual event. Unknown fields are ignored."""
+
+    profile_id: str
+    segment: str
+    status: Literal["entered", "exited"]
+    identities: dict[str, str]
+    timestamp: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+
+
+_decode_usual = msgspec.json.Decoder(_Event).decode
+
+
+def decode(value: bytes) -> list[Membership]:
+    """Decode one event; see Decode for the promise."""
+    if value.isascii():  # the typed decoder does not check the encoding of what it skips
+        try:
+            event = _decode_usual(value)
+        except (msgspec.MsgspecError, RecursionError):
+            return [_decode_any(value)]
+        return [Membership(event.segment, _ACTIONS[event.status], event.identities)]
+    return [_decode_any(value)]
+
+
+def _decode_any(value: bytes) -> Membership:
+    try:
+        event = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        # The library's message is not passed on: it may quote the record.
+        raise InvalidRecord(MALFORMED_JSON, "the value is not JSON in UTF-8") from None
+    if not isinstance(event, dict):
+        raise InvalidRecord(NOT_AN_OBJECT, "the value is JSON, but not an object")
+    for name, kind in _REQUIRED:
+        if name not in event:
+            raise InvalidRecord(MISSING_FIELD, f"{name} is missing")
+        if not isinstance(event[name], kind):
+            raise InvalidRecord(WRONG_TYPE, f"{name} is not {_NAMES[kind]}")
+    action = _ACTIONS.get(event["status"])
+    if action is None:
+        raise InvalidRecord(UNKNOWN_STATUS, "status is neither entered nor exited")
+    problem = None if _is_time(event.get("timestamp")) else MALFORMED_TIMESTAMP
+    return Membership(event["segment"], action, event["identities"], problem)
+
+
+def _is_time(timestamp: Any) -> bool:
+    """Whether it is absent or an RFC 3339 time with an offset."""
+    if timestamp is None:
+        return True
+    if not isinstance(timestamp, str):
+        return False
+    try:
+        return datetime.fromisoformat(timestamp).tzinfo is not None
+    except ValueError:
+        return False

@@ -1,0 +1,229 @@
+"""The intake's task: poll, hand over to the pipeline, pause and resume; and what a rebalance means.
+
+Owns the polling loop, the pausing of partitions and the reaction to partitions that come and go. Knows Kafka only
+as the source that it declares.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from typing import Protocol
+
+from connector.committer import Committer
+from connector.core.checkpoint import Checkpoint
+from connector.core.model import Chunk, Partition
+from connector.core.rate_limit import RateLimit
+from connector.delivery.accounts import Audience
+from connector.delivery.backlog import Backlog
+from connector.delivery.dead_letters import DeadLetterQueue
+from connector.delivery.dispatcher import Dispatcher
+from connector.pipeline import Pipeline
+from connector.telemetry.events import Telemetry
+
+
+class Source(Protocol):
+    """Where records come from. One task polls; any task may pause and resume."""
+
+    async def poll(self) -> Mapping[Partition, Chunk]:
+        """Wait a short while for records of the partitions that are not paused; empty when none came.
+
+        Never raises for a record that cannot be parsed: its offset stands in the chunk's `unreadable`.
+        A chunk without records says that the position moved past control records.
+        """
+
+    def pause(self, partitions: Collection[Partition]) -> None:
+        """Fetch no more of these until they are resumed; poll on, so that the membership lives."""
+
+    def resume(self, partitions: Collection[Partition]) -> None:
+        """Fetch these again."""
+
+
+class Stint(Protocol):
+    """How far to read: see connector.until_end."""
+
+    async def learn(self, partitions: Collection[Partition]) -> None:
+        """Find out what there is to read of these partitions, where it is not known yet."""
+
+    def restart(self) -> None:
+        """A rebalance: reading goes on from the committed positions."""
+
+    def clip(self, partition: Partition, chunk: Chunk) -> Chunk:
+        """The part of the chunk that belongs to the stint."""
+
+    def is_done(self, partition: Partition) -> bool:
+        """Whether nothing of the partition is left to read."""
+
+
+class Pauses:
+    """Which partitions are paused, and why: everything when too much is pending, one when its stint is done.
+
+    Args:
+        max_pending_rows: over this many pending changes, intake pauses; it resumes at half of it.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        backlog: Backlog,
+        dead_letters: DeadLetterQueue,
+        max_pending_rows: int,
+        telemetry: Telemetry,
+    ) -> None:
+        self.paused: set[Partition] = set()
+        self._source = source
+        self._backlog = backlog
+        self._dead_letters = dead_letters
+        self._most = max_pending_rows
+        self._telemetry = telemetry
+        self.is_full = False
+
+    def forget(self) -> None:
+        """A rebalance: partitions start unpaused."""
+        self.paused.clear()
+        self.is_full = False
+
+    def regulate(self, partitions: Collection[Partition], done: Collection[Partition]) -> None:
+        """Pause when full, resume at half: in between nothing flaps, for each pause costs what was prefetched."""
+        pending, letters = self._backlog.pending, self._dead_letters
+        if not self.is_full and (pending > self._most or letters.is_full):
+            self.is_full = True
+            self._telemetry.paused(pending, len(letters))
+        elif self.is_full and pending <= self._most // 2 and not letters.is_full:
+            self.is_full = False
+            self._telemetry.resumed(pending)
+        wanted = set(partitions) if self.is_full else set(done)
+        if wanted != self.paused:
+            self._source.pause(wanted - self.paused)
+            self._source.resume(self.paused - wanted)
+            self.paused = wanted
+
+
+class Intake:
+    """Polls: `run`. Closed by a rebalance or a stop, it drops what a late poll brings.
+
+    Args:
+        stint: None to read on for ever.
+        clock: monotonic seconds.
+
+    Attributes:
+        polled_at: when a poll last came back: the intake's sign of life.
+        joined: whether the group has given us partitions, or none, since the last revocation.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        pipeline: Pipeline,
+        dispatcher: Dispatcher,
+        checkpoint: Checkpoint,
+        pauses: Pauses,
+        stint: Stint | None,
+        clock: Callable[[], float],
+    ) -> None:
+        self.polled_at = clock()
+        self.joined = False
+        self._source = source
+        self._pipeline = pipeline
+        self._dispatcher = dispatcher
+        self._checkpoint = checkpoint
+        self._pauses = pauses
+        self._stint = stint
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Poll for ever; also when the stint is done, for the membership lives by polling."""
+        while True:
+            chunks = await self._source.poll()
+            self.polled_at = self._clock()
+            epoch = self._checkpoint.epoch
+            if self._stint is not None:
+                await self._stint.learn(self._checkpoint.partitions())
+            if self.joined and epoch == self._checkpoint.epoch:
+                self._take(chunks)
+            await asyncio.sleep(0)  # a poll that had records at hand has not let anyone else run
+
+    def open(self) -> None:
+        """Take in what comes from now on."""
+        self.joined = True
+        self._pauses.forget()
+        if self._stint is not None:
+            self._stint.restart()
+
+    def close(self) -> None:
+        """Take nothing in: what a poll still brings will be read again by whoever owns it then."""
+        self.joined = False
+
+    def _take(self, chunks: Mapping[Partition, Chunk]) -> None:
+        now = self._clock()
+        touched: set[Audience] = set()
+        for partition, chunk in chunks.items():
+            if self._checkpoint.owns(partition):
+                mine = self._stint.clip(partition, chunk) if self._stint else chunk
+                touched |= self._pipeline.take(partition, mine, now)
+        if touched:
+            self._dispatcher.touch(touched)
+        self._pauses.regulate(self._checkpoint.partitions(), self._done())
+
+    def _done(self) -> set[Partition]:
+        if self._stint is None:
+            return set()
+        return {one for one in self._checkpoint.partitions() if self._stint.is_done(one)}
+
+    def is_done(self) -> bool:
+        """Whether the stint has been read; a rebalance may make it untrue again."""
+        return (
+            self._stint is not None
+            and self.joined
+            and len(self._done()) == len(self._checkpoint.partitions())
+        )
+
+
+class Ownership:
+    """What happens when partitions are taken and given: the Assignment that the source tells."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        checkpoint: Checkpoint,
+        committer: Committer,
+        dispatcher: Dispatcher,
+        backlog: Backlog,
+        rate: RateLimit,
+        drain_seconds: float,
+        telemetry: Telemetry,
+    ) -> None:
+        self._intake = intake
+        self._checkpoint = checkpoint
+        self._committer = committer
+        self._dispatcher = dispatcher
+        self._backlog = backlog
+        self._rate = rate
+        self._drain_seconds = drain_seconds
+        self._telemetry = telemetry
+
+    async def revoked(self, partitions: Collection[Partition]) -> None:
+        """Close intake, commit, drain, commit again, and forget: the next owner reads on from there."""
+        self._intake.close()
+        if partitions:
+            self._telemetry.revoked(partitions)
+            await self._hand_over()
+        self._backlog.forget()
+        self._checkpoint.assign(())
+        self._rate.set_part(0.0)
+
+    def assigned(self, partitions: Collection[Partition], share: float) -> None:
+        """Begin anew with these partitions."""
+        self._telemetry.assigned(partitions, share)
+        self._checkpoint.assign(partitions)
+        self._rate.set_part(share)
+        self._dispatcher.resume()
+        self._intake.open()
+
+    async def leave(self) -> None:
+        """The process stops: as a revocation of everything, but that nothing comes after."""
+        self._intake.close()
+        await self._hand_over()
+
+    async def _hand_over(self) -> None:
+        await self._committer.commit()
+        await self._dispatcher.drain(self._drain_seconds)
+        await self._committer.commit()

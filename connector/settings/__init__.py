@@ -1,0 +1,40 @@
+"""The configuration: one YAML file, the environment and secret files become frozen settings.
+
+Owns the keys, their defaults and bounds, and every word that says what is wrong with a configuration. It must not
+know what the settings are used for: nothing here connects, listens or starts.
+"""
+
+from connector.settings.credentials import Secrets, resolve_secrets
+from connector.settings.load import load
+from connector.settings.model import (
+    AdminSettings,
+    DeliverySettings,
+    DestinationSettings,
+    IdentitySettings,
+    KafkaSecurity,
+    KafkaSettings,
+    LogSettings,
+    RateLimitSettings,
+    RouteSettings,
+    Settings,
+    TikTokSettings,
+    TopicSettings,
+)
+
+__all__ = [
+    "AdminSettings",
+    "DeliverySettings",
+    "DestinationSettings",
+    "IdentitySettings",
+    "KafkaSecurity",
+    "KafkaSettings",
+    "LogSettings",
+    "RateLimitSettings",
+    "RouteSettings",
+    "Secrets",
+    "Settings",
+    "TikTokSettings",
+    "TopicSettings",
+    "load",
+    "resolve_secrets",
+]

@@ -1,0 +1,48 @@
+"""From a file and an environment to settings, or to everything that is wrong with them.
+
+Owns the order: the file's text, the environment over it, each key by itself, the rules between keys, the secrets.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from connector.errors import SettingsError
+from connector.settings import checks, credentials, document
+from connector.settings.draft import Reader
+from connector.settings.environment import Override, overlay, overrides
+from connector.settings.model import Settings
+from connector.settings.problems import Problem
+
+DEFAULT_PATH = Path("config/connector.yaml")
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
+    """The settings of a file, with the environment's values over the file's.
+
+    Args:
+        path: the file; None for the one that CONNECTOR_CONFIG names, else config/connector.yaml.
+        environ: the process's environment.
+
+    Raises:
+        SettingsError: with every problem at once, none of which shows a value.
+    """
+    tree, problems = document.read(path or Path(environ.get("CONNECTOR_CONFIG") or DEFAULT_PATH))
+    if tree is None:
+        raise SettingsError([str(problem) for problem in problems])
+    found, unknown = overrides(Settings, environ)
+    reader = Reader(Settings)
+    draft = reader.read(overlay(tree, found))
+    wrong = [*reader.problems, *checks.check(draft), *credentials.check(draft, environ)]
+    problems = [*problems, *unknown, *_naming_variables(wrong, found)]
+    if problems:
+        raise SettingsError([str(problem) for problem in problems])
+    return Settings.model_validate(draft.plain())
+
+
+def _naming_variables(problems: Iterable[Problem], found: list[Override]) -> Iterable[Problem]:
+    variables = {override.path: override.variable for override in found}
+    for problem in problems:
+        if variable := variables.get(problem.path):
+            yield Problem(f"{variable} ({problem.path})", problem.text)
+        else:
+            yield problem

@@ -1,0 +1,338 @@
+"""Every event that is counted or logged, one function each: the only place that names a log line.
+
+Owns what an event does to the metrics and what it says in the log. Batches and states are logged, records never.
+No function takes a value of a record or a secret; TikTok's own messages are not logged, for they may quote one.
+"""
+
+import platform
+from collections.abc import Callable, Collection, Iterable, Sequence
+from enum import StrEnum
+
+import structlog
+
+from connector import __version__
+from connector.core.batch import Batch
+from connector.core.identity import DROP_REASONS, OTHER_SOURCE, UNMAPPED, Target
+from connector.core.model import Action, Partition
+from connector.core.outcome import Delivered, Rejected, Response, Retryable
+from connector.core.rate_limit import RateLimit
+from connector.core.routing import AudienceKey
+from connector.telemetry.catalogue import Catalogue
+
+_MAPPING = "segment/mapping"
+_PROBE = "user/info"
+
+_QUIET_SECONDS = 10.0
+"""A warning that repeats is written once in so long, with the number that was left out."""
+
+
+class RecordEnd(StrEnum):
+    """What a consumed record was."""
+
+    ACCEPTED = "accepted"
+    FILTERED = "filtered"
+    INVALID = "invalid"
+
+
+class ChangeEnd(StrEnum):
+    """How an accepted change ended."""
+
+    DELIVERED = "delivered"
+    SUPERSEDED = "superseded"
+    DEAD_LETTERED = "dead_lettered"
+    HANDED_OVER = "handed_over"
+
+
+class Telemetry:
+    """Counts into the catalogue and writes the log.
+
+    Args:
+        clock: monotonic seconds.
+        wall: seconds since the epoch.
+    """
+
+    def __init__(
+        self, metrics: Catalogue, clock: Callable[[], float], wall: Callable[[], float]
+    ) -> None:
+        self.metrics = metrics
+        self._clock = clock
+        self._wall = wall
+        self._log = structlog.get_logger("connector")
+        self._said: dict[tuple[str, ...], tuple[float, int]] = {}
+
+    def prepare(
+        self,
+        topics: Iterable[str],
+        sources: Iterable[str],
+        targets: Iterable[Target],
+        codes: Iterable[str],
+    ) -> None:
+        """Let every series of a closed set exist from the start, so that a rate sees its first step."""
+        metrics = self.metrics
+        metrics.build_info.set(1, __version__, platform.python_version())
+        for topic in topics:
+            metrics.records_consumed.ensure(topic)
+            metrics.delivery_latency_seconds.ensure(topic)
+            for record_end in RecordEnd:
+                metrics.records.ensure(topic, record_end)
+            for change_end in ChangeEnd:
+                metrics.changes.ensure(topic, change_end)
+        for source in sources:
+            for reason in DROP_REASONS:
+                if reason != UNMAPPED:
+                    metrics.identifiers_dropped.ensure(source, reason)
+        metrics.identifiers_dropped.ensure(OTHER_SOURCE, UNMAPPED)
+        for target in targets:
+            for action in Action:
+                metrics.identifiers_sent.ensure(target, action)
+        for code in codes:
+            metrics.api_requests.ensure(_MAPPING, code)
+        self._prepare_unlabelled()
+
+    def _prepare_unlabelled(self) -> None:
+        metrics = self.metrics
+        for event in ("assigned", "revoked"):
+            metrics.consumer_rebalances.ensure(event)
+        for outcome in ("committed", "failed"):
+            metrics.offset_commits.ensure(outcome)
+        for trigger in ("size", "bytes", "age", "drain"):
+            metrics.batches.ensure(_MAPPING, trigger)
+        for endpoint in (_MAPPING, _PROBE):
+            metrics.api_request_duration_seconds.ensure(endpoint)
+        metrics.rate_limited.ensure(_MAPPING)
+        metrics.rate_limit_wait_seconds.ensure(_MAPPING)
+        metrics.batch_rows.ensure(_MAPPING)
+        metrics.event_loop_lag_seconds.ensure()
+
+    # Life
+
+    def starting(self, topics: Collection[str], destinations: Collection[str]) -> None:
+        self._log.info(
+            "starting", version=__version__, topics=[*topics], destinations=[*destinations]
+        )
+
+    def waiting_for_kafka(self, why: str) -> None:
+        self._warn_seldom("waiting for kafka", why=why)
+
+    def running(self, admin_port: int) -> None:
+        self._log.info("running", admin_port=admin_port)
+
+    def stopping(self, why: str) -> None:
+        self._log.info("stopping", why=why)
+
+    def stopped(self, pending: int) -> None:
+        self._log.info("stopped", undelivered_changes=pending)
+
+    def secret_renewed(self, name: str) -> None:
+        self._log.info("secret renewed", of=name)
+
+    def loop_lag(self, seconds: float) -> None:
+        self.metrics.event_loop_lag_seconds.observe(seconds)
+
+    # Intake
+
+    def records_ended(self, topic: str, accepted: int, filtered: int, invalid: int) -> None:
+        metrics = self.metrics
+        metrics.records_consumed.add(accepted + filtered + invalid, topic)
+        metrics.records.add(accepted, topic, RecordEnd.ACCEPTED)
+        metrics.records.add(filtered, topic, RecordEnd.FILTERED)
+        metrics.records.add(invalid, topic, RecordEnd.INVALID)
+
+    def record_error(self, topic: str, reason: str) -> None:
+        self.metrics.record_errors.add(1, topic, reason)
+
+    def records_invalid(self, partition: Partition, first_offset: int, count: int) -> None:
+        self._warn_seldom(
+            "invalid records set aside",
+            (partition.topic, str(partition.partition)),
+            topic=partition.topic,
+            partition=partition.partition,
+            first_offset=first_offset,
+            records=count,
+        )
+
+    def paused(self, pending: int, letters: int) -> None:
+        self._log.info("intake paused", pending_rows=pending, pending_letters=letters)
+
+    def resumed(self, pending: int) -> None:
+        self._log.info("intake resumed", pending_rows=pending)
+
+    def assigned(self, partitions: Collection[Partition], share: float) -> None:
+        self.metrics.consumer_rebalances.add(1, "assigned")
+        self._log.info("partitions assigned", partitions=_names(partitions), share=round(share, 4))
+
+    def revoked(self, partitions: Collection[Partition]) -> None:
+        self.metrics.consumer_rebalances.add(1, "revoked")
+        self._log.info("partitions revoked", partitions=_names(partitions))
+
+    def out_of_range(self, partition: Partition) -> None:
+        self.metrics.record_errors.add(1, partition.topic, "offset_out_of_range")
+        self._log.error(
+            "the committed offset is out of range: records may have been deleted unread;"
+            " going on from the earliest",
+            topic=partition.topic,
+            partition=partition.partition,
+        )
+
+    def committed(self, partitions: int) -> None:
+        self.metrics.offset_commits.add(1, "committed")
+        self.metrics.last_commit_timestamp_seconds.set(self._wall())
+        self._log.debug("offsets committed", partitions=partitions)
+
+    def commit_failed(self, why: str) -> None:
+        self.metrics.offset_commits.add(1, "failed")
+        self._warn_seldom("offset commit failed", why=why)
+
+    # Delivery
+
+    def changes_ended(self, topic: str, how: ChangeEnd, changes: int) -> None:
+        self.metrics.changes.add(changes, topic, how)
+
+    def batch_cut(self, batch: Batch) -> None:
+        self.metrics.batches.add(1, _MAPPING, batch.trigger)
+        self.metrics.batch_rows.observe(len(batch.rows), _MAPPING)
+
+    def mapping_answered(self, code: str, seconds: float) -> None:
+        self.metrics.api_requests.add(1, _MAPPING, code)
+        self.metrics.api_request_duration_seconds.observe(seconds, _MAPPING)
+
+    def probe_answered(self, code: str, seconds: float) -> None:
+        self.metrics.api_requests.add(1, _PROBE, code)
+        self.metrics.api_request_duration_seconds.observe(seconds, _PROBE)
+
+    def batch_delivered(
+        self, audience: AudienceKey, batch: Batch, targets: Sequence[Target]
+    ) -> None:
+        for slot, digests in batch.columns.items():
+            self.metrics.identifiers_sent.add(len(digests), targets[slot], batch.action)
+        now_ms = self._wall() * 1000.0
+        latencies: dict[str, list[float]] = {}
+        for row in batch.rows:
+            if row.timestamp_ms >= 0:
+                topic = row.span.partition.topic
+                latencies.setdefault(topic, []).append((now_ms - row.timestamp_ms) / 1000.0)
+        for topic, seconds in latencies.items():
+            self.metrics.delivery_latency_seconds.observe_all(seconds, topic)
+        self._log.debug("batch delivered", **_batch(audience, batch))
+
+    def delivered_with_warning(self, audience: AudienceKey, outcome: Delivered) -> None:
+        self._warn_seldom(
+            "delivered with a warning",
+            (*audience, outcome.warning or ""),
+            warning=outcome.warning,
+            **_audience(audience),
+            **_response(outcome.response),
+        )
+
+    def batch_retried(
+        self, audience: AudienceKey, batch: Batch, outcome: Retryable, wait: float
+    ) -> None:
+        self.metrics.api_retries.add(1, _MAPPING, outcome.reason)
+        self._warn_seldom(
+            "batch will be sent again",
+            (*audience, outcome.reason),
+            reason=outcome.reason,
+            wait_seconds=round(wait, 3),
+            **_batch(audience, batch),
+            **_response(outcome.response),
+        )
+
+    def batch_rejected(self, audience: AudienceKey, batch: Batch, outcome: Rejected) -> None:
+        self._warn_seldom(
+            "batch rejected",
+            (*audience, outcome.reason),
+            reason=outcome.reason,
+            **_batch(audience, batch),
+            **_response(outcome.response),
+        )
+
+    def rate_limited(self, rate: RateLimit) -> None:
+        self.metrics.rate_limited.add(1, _MAPPING)
+        pause = max(0.0, rate.paused_until - self._clock())
+        self._warn_seldom(
+            "tiktok limits the rate of calls",
+            calls_per_second=round(rate.rate, 3),
+            pause_seconds=round(pause, 1),
+        )
+
+    def held_back(self, seconds: float) -> None:
+        self.metrics.rate_limit_wait_seconds.add(seconds, _MAPPING)
+
+    def audience_halted(self, audience: AudienceKey, reason: str, response: Response) -> None:
+        self._log.error(
+            "audience halted: its changes wait until it is mended",
+            reason=reason,
+            **_audience(audience),
+            **_response(response),
+        )
+
+    def audience_resumed(self, audience: AudienceKey) -> None:
+        self._log.info("audience resumed", **_audience(audience))
+
+    def destination_halted(self, name: str, reason: str, response: Response) -> None:
+        self._log.error(
+            "destination halted: its changes wait until it is mended",
+            destination=name,
+            reason=reason,
+            **_response(response),
+        )
+
+    def destination_resumed(self, name: str) -> None:
+        self._log.info("destination resumed", destination=name)
+
+    def max_rows_lowered(self, rows: int) -> None:
+        self._log.warning("tiktok found a call too large: calls get smaller", max_rows=rows)
+
+    # Dead letters
+
+    def dead_letter_written(self, topic: str, reason: str) -> None:
+        self.metrics.dead_letters.add(1, topic, reason)
+
+    def dead_letters_refused(self, why: str, letters: int, wait: float) -> None:
+        self._warn_seldom(
+            "dead letters cannot be written: nothing is lost, and nothing more is committed",
+            why=why,
+            letters=letters,
+            wait_seconds=round(wait, 1),
+        )
+
+    def _warn_seldom(self, event: str, about: tuple[str, ...] = (), **facts: object) -> None:
+        """Warn, but of the same thing once in a while, with the number of times it was not said."""
+        key = (event, *about)
+        now = self._clock()
+        said_at, unsaid = self._said.get(key, (float("-inf"), 0))
+        if now - said_at < _QUIET_SECONDS:
+            self._said[key] = (said_at, unsaid + 1)
+            return
+        self._said[key] = (now, 0)
+        if unsaid:
+            facts["repeated"] = unsaid
+        self._log.warning(event, **facts)
+
+
+def _audience(audience: AudienceKey) -> dict[str, object]:
+    return {"destination": audience.destination, "audience": audience.audience_id}
+
+
+def _batch(audience: AudienceKey, batch: Batch) -> dict[str, object]:
+    return {**_audience(audience), "action": batch.action.value, "rows": len(batch.rows)}
+
+
+def _response(response: Response) -> dict[str, object]:
+    """What may be said of an answer: numbers and TikTok's id of the call, if it looks like one."""
+    facts: dict[str, object] = {}
+    if response.http_status is not None:
+        facts["http_status"] = response.http_status
+    if response.code is not None:
+        facts["code"] = response.code
+    if response.request_id and len(response.request_id) <= _ID_MOST:
+        facts["request_id"] = "".join(one for one in response.request_id if one.isalnum())
+    return facts
+
+
+_ID_MOST = 40
+"""TikTok's request ids have 32 to 35 characters; a SHA-256 digest has 64."""
+
+
+def _names(partitions: Collection[Partition]) -> list[str]:
+    return [f"{topic}:{number}" for topic, number in sorted(partitions)]

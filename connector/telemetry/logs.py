@@ -1,0 +1,108 @@
+"""How log lines are written: one JSON object a line, or text for people.
+
+Owns the set-up of structlog and of the standard library's loggers. What libraries say goes the same way, masked:
+their words were not chosen with personal data in mind.
+"""
+
+import logging
+import re
+import sys
+import warnings
+from typing import Any, TextIO
+
+import orjson
+import structlog
+from structlog.typing import EventDict, Processor
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+_TELLING = re.compile(r"\S*(?:@|\\x|[0-9A-Fa-f]{12,}|[0-9]{6,})\S*|\S{41,}")
+"""Words of a library's message that might hold an identifier, a digest, a token or bytes of a record."""
+
+_QUIET_LIBRARIES = ("aiokafka", "aiohttp", "asyncio", "kafka")
+"""Their debug lines print requests whole, records among them: never below warning."""
+
+
+def configure(level: str, style: str, stream: TextIO = sys.stdout) -> None:
+    """Set up all logging of the process. `style` is json or console."""
+    render = _json_renderer() if style == "json" else structlog.dev.ConsoleRenderer(colors=False)
+    first: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*first, _plain_errors, render],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=_factory(style, stream),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*first, structlog.stdlib.add_logger_name, _mask],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _plain_errors,
+                _text_renderer() if style == "json" else render,
+            ],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=_LEVELS[level], force=True)
+    for name in _QUIET_LIBRARIES:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
+    warnings.simplefilter("default", ResourceWarning)
+
+
+def _factory(style: str, stream: TextIO) -> Any:
+    if style == "json":
+        return structlog.BytesLoggerFactory(stream.buffer)
+    return structlog.PrintLoggerFactory(stream)
+
+
+def _json_renderer() -> Processor:
+    return structlog.processors.JSONRenderer(
+        serializer=lambda event, **_: orjson.dumps(event, default=str)
+    )
+
+
+def _text_renderer() -> Processor:
+    return structlog.processors.JSONRenderer(
+        serializer=lambda event, **_: orjson.dumps(event, default=str).decode()
+    )
+
+
+def _mask(_: Any, __: str, event: EventDict) -> EventDict:
+    event["event"] = _TELLING.sub("[masked]", str(event["event"]))
+    return event
+
+
+def _plain_errors(_: Any, __: str, event: EventDict) -> EventDict:
+    """Of an exception, its type and where it was raised: its text and its locals may quote a record."""
+    error = event.pop("exc_info", None)
+    if error is True:
+        error = sys.exc_info()
+    if isinstance(error, tuple):
+        error = error[1]
+    if isinstance(error, BaseException):
+        event["error_type"] = type(error).__name__
+        event["error_at"] = _where(error)
+    event.pop("stack_info", None)
+    return event
+
+
+def _where(error: BaseException) -> list[str]:
+    places = []
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        places.append(f"{code.co_filename.rpartition('/')[2]}:{trace.tb_lineno} {code.co_name}")
+        trace = trace.tb_next
+    return places[-8:]
+
+
+def crashed(error: BaseException) -> None:
+    """Say that an error nobody foresaw ended the process: its types and places, not its words."""
+    log = structlog.get_logger("connector")
+    for one in error.exceptions if isinstance(error, BaseExceptionGroup) else (error,):
+        log.critical("internal error", exc_info=one)
