@@ -75,4 +75,10 @@ class Halted:
     scope: Scope = Scope.DESTINATION
 
 
+TOO_MANY_IDS = "too_many_ids"
+"""A Retryable's reason: the batch is to be halved, and later ones kept as small."""
+
+NO_PERMISSION = "no_permission"
+"""A Halted's reason: the token's fault or the audience's; a probe of the destination tells."""
+
 Outcome = Delivered | Retryable | Rejected | Halted

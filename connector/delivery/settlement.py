@@ -12,6 +12,8 @@ from connector.core.batch import Batch, Row
 from connector.core.identity import Target
 from connector.core.letter import REJECTED, Origin, delivery_letter
 from connector.core.outcome import (
+    NO_PERMISSION,
+    TOO_MANY_IDS,
     Delivered,
     Halted,
     Outcome,
@@ -36,8 +38,6 @@ _PROBE_MOST = 30.0
 _SECONDS_A_DAY = 86_400.0
 
 _NO_ANSWER = frozenset({"timeout", "connection"})
-_TOO_MANY_IDS = "too_many_ids"
-_NO_PERMISSION = "no_permission"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,7 @@ class Settlement:
             epoch: the backlog's when the call began. Changes of an earlier one do not come back.
         """
         now = self._clocks.now()
+        outcome = _as_final(outcome, batch)
         in_doubt = isinstance(outcome, Retryable) and outcome.in_doubt
         audience.lane.finish(
             batch, echo_until=now + self._rules.doubt_seconds if in_doubt else None
@@ -159,10 +160,10 @@ class Settlement:
             self._set_aside(audience, batch.rows, outcome)
 
     def _retry(self, audience: Audience, batch: Batch, outcome: Retryable, now: float) -> None:
-        if outcome.reason == _TOO_MANY_IDS:
-            self._backlog.lower_max_rows(len(batch.rows) // 2)
         wait = 0.0
-        if outcome.scope is not Scope.APP:  # the rate limit itself holds back the app
+        if outcome.reason == TOO_MANY_IDS:
+            self._backlog.lower_max_rows(len(batch.rows) // 2)
+        elif outcome.scope is not Scope.APP:  # the rate limit itself holds back the app
             gate = audience.account.gate if outcome.scope is Scope.DESTINATION else audience.gate
             wait = self._backoff(gate, now)
             gate.wait(outcome.reason, now + wait, now)
@@ -170,7 +171,7 @@ class Settlement:
 
     def _halt(self, audience: Audience, outcome: Halted, now: float) -> None:
         # Denied permission may be the token's fault or the audience's: the account's next probe tells.
-        is_denied = outcome.reason == _NO_PERMISSION
+        is_denied = outcome.reason == NO_PERMISSION
         if outcome.scope is Scope.AUDIENCE or (is_denied and audience.is_halted):
             self._halt_audience(audience, outcome.reason, outcome.response, now)
             return
@@ -196,7 +197,7 @@ class Settlement:
     def _reopen(self, account: Account, now: float) -> None:
         """The token is accepted. What was denied permission all the same is the audience's fault."""
         for audience in account.denied:
-            self._halt_audience(audience, _NO_PERMISSION, Response("40001", code=40001), now)
+            self._halt_audience(audience, NO_PERMISSION, Response("40001", code=40001), now)
         account.denied.clear()
         if account.is_halted:
             account.gate.open()
@@ -248,6 +249,13 @@ class Settlement:
         """Half fixed, half jitter: a probe is neither a flood nor in step with those of other replicas."""
         chance = 0.5 + 0.5 * self._clocks.chance()
         return full_jitter(gate.fail(now), _PROBE_INITIAL, _PROBE_MOST, chance)
+
+
+def _as_final(outcome: Outcome, batch: Batch) -> Outcome:
+    """A single row that is too many cannot be halved: it is refused."""
+    if isinstance(outcome, Retryable) and outcome.reason == TOO_MANY_IDS and len(batch.rows) == 1:
+        return Rejected(outcome.reason, outcome.response)
+    return outcome
 
 
 def _describe(outcome: Rejected | Retryable | Halted) -> str:

@@ -15,6 +15,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 PREFIX = "tiktok_connector_"
 
@@ -101,7 +102,8 @@ class Histogram:
         total = 0
         for bound, count in zip((*self.buckets, float("inf")), counts, strict=True):
             total += count
-            yield ("+Inf" if bound == float("inf") else str(float(bound))), total
+            # The library's own writing of a bound: 1e+06, not 1000000.0.
+            yield floatToGoString(bound), total  # type: ignore[no-untyped-call]
 
 
 class FamilyCollector(Collector):

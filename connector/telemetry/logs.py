@@ -4,6 +4,7 @@ Owns the set-up of structlog and of the standard library's loggers. What librari
 their words were not chosen with personal data in mind.
 """
 
+import json
 import logging
 import re
 import sys
@@ -16,8 +17,11 @@ from structlog.typing import EventDict, Processor
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
-_TELLING = re.compile(r"\S*(?:@|\\x|[0-9A-Fa-f]{12,}|[0-9]{6,})\S*|\S{41,}")
-"""Words of a library's message that might hold an identifier, a digest, a token or bytes of a record."""
+_TELLING = re.compile(
+    r"\+?\(?[0-9](?:[ ()-]{0,2}[0-9]){9,14}"  # a phone number as people write it
+    r"|\S*(?:@|\\x|[0-9A-Fa-f]{12,}|[0-9]{6,})\S*|\S{41,}"
+)
+"""What might be an identifier, a digest, a token or bytes of a record in a library's message."""
 
 _QUIET_LIBRARIES = ("aiokafka", "aiohttp", "asyncio", "kafka")
 """Their debug lines print requests whole, records among them: never below warning."""
@@ -61,19 +65,25 @@ def _factory(style: str, stream: TextIO) -> Any:
 
 
 def _json_renderer() -> Processor:
-    return structlog.processors.JSONRenderer(
-        serializer=lambda event, **_: orjson.dumps(event, default=str)
-    )
+    return structlog.processors.JSONRenderer(serializer=lambda event, **_: _encode(event))
 
 
 def _text_renderer() -> Processor:
-    return structlog.processors.JSONRenderer(
-        serializer=lambda event, **_: orjson.dumps(event, default=str).decode()
-    )
+    return structlog.processors.JSONRenderer(serializer=lambda event, **_: _encode(event).decode())
+
+
+def _encode(event: EventDict) -> bytes:
+    """One line. Writing the log must not fail: what orjson refuses, as huge numbers or broken text, json takes."""
+    try:
+        return orjson.dumps(event, default=str)
+    except TypeError:
+        return json.dumps(event, default=str).encode()
 
 
 def _mask(_: Any, __: str, event: EventDict) -> EventDict:
-    event["event"] = _TELLING.sub("[masked]", str(event["event"]))
+    """Of a library's message, the first line, masked: asyncio quotes exceptions further down, warnings source code."""
+    first = str(event["event"]).partition("\n")[0]
+    event["event"] = _TELLING.sub("[masked]", first)
     return event
 
 
