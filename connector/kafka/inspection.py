@@ -6,6 +6,8 @@ what that means for the configuration is not its business.
 """
 
 import asyncio
+import os
+import socket
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -144,8 +146,10 @@ def _why(error: BaseException) -> str:
         return f"its certificate is not trusted ({error.verify_message})"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed ({error.reason or 'no reason given'})"
+    if isinstance(error, socket.gaierror):
+        return f"the name is not known ({error.strerror})"
     if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
+        return os.strerror(error.errno) if error.errno else "it cannot be reached"
     if isinstance(error, _LOGIN_ERRORS):
         return "it refuses the username, the password or the mechanism"
     if isinstance(error, errors.KafkaConnectionError):
