@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from connector.assembly import kafka_security
-from connector.cli.config import add_config, read
+from connector.cli.config import read
 from connector.core.outcome import Delivered, Outcome
 from connector.core.rate_limit import RateLimit
 from connector.errors import ConnectorError
@@ -52,7 +52,6 @@ class Finding(NamedTuple):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    add_config(parser)
     parser.add_argument(
         "--offline", action="store_true", help="check the configuration alone: call nobody"
     )

@@ -4,7 +4,6 @@ import argparse
 import http.client
 import os
 
-from connector.cli.config import add_config
 from connector.errors import ConnectorError
 from connector.settings import load
 
@@ -13,7 +12,6 @@ _TIMEOUT_SECONDS = 3.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    add_config(parser)
     parser.add_argument("--ready", action="store_true", help="ask /readyz instead of /healthz")
 
 
@@ -28,9 +26,11 @@ def main(options: argparse.Namespace) -> int:
         answer = connection.getresponse()
         text = answer.read().decode(errors="replace")
     except OSError as error:
-        raise ConnectorError(
-            f"no answer from {host}:{admin.port}: {error.strerror or error}"
-        ) from None
+        why = error.strerror or str(error)
+        raise ConnectorError(f"no answer from {host}:{admin.port}: {why}") from None
+    except http.client.HTTPException as error:
+        why = f"what listens there is not the connector ({type(error).__name__})"
+        raise ConnectorError(f"no answer from {host}:{admin.port}: {why}") from None
     finally:
         connection.close()
     print(text)

@@ -6,8 +6,10 @@ only when it is the one: `connector --help` and `connector healthcheck` stay qui
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from connector import __version__
 from connector.errors import ConnectorError, SettingsError
@@ -32,8 +34,19 @@ _COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
+    """Run one command and return its exit code. Raises SystemExit as argparse does: for help and wrong usage."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        try:
+            return _run(words)
+        finally:
+            sys.stdout.flush()  # else the interpreter does, and complains where we would not
+    except BrokenPipeError:  # the reader of our output has gone: nothing is left to say to it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _run(words: list[str]) -> int:
     parser = _parser(next((word for word in words if word in _COMMANDS), None))
     options = parser.parse_args(words)
     command = importlib.import_module(f"connector.cli.{options.command}")
@@ -48,9 +61,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 1
-    except BrokenPipeError:  # the reader of our output has gone: nothing is left to say to it
-        sys.stderr.close()
-        return 1
 
 
 def _parser(wanted: str | None) -> argparse.ArgumentParser:
@@ -64,6 +74,12 @@ def _parser(wanted: str | None) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name, (text, example) in _COMMANDS.items():
         one = commands.add_parser(name, help=text, description=text, epilog=f"example: {example}")
+        one.add_argument(
+            "--config",
+            type=Path,
+            metavar="F",
+            help="the configuration; else CONNECTOR_CONFIG, else config/connector.yaml",
+        )
         if name == wanted:
             importlib.import_module(f"connector.cli.{name}").add_arguments(one)
     return parser

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import sys
 
-from connector.cli.config import add_config, read
+from connector.cli.config import read
 from connector.errors import ConnectorError
 from connector.settings import Secrets, Settings
 from connector.telemetry import logs
@@ -12,7 +12,6 @@ from connector.telemetry import logs
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    add_config(parser)
     parser.add_argument(
         "--until-end",
         action="store_true",

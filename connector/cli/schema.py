@@ -3,13 +3,11 @@
 import argparse
 import json
 
-from connector.cli.config import add_config
 from connector.settings.schema import json_schema
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's options; --config is taken, as by every command, and not needed."""
-    add_config(parser)
+def add_arguments(_: argparse.ArgumentParser) -> None:
+    """It has no options of its own; --config is taken, as by every command, and not needed."""
 
 
 def main(_: argparse.Namespace) -> int:

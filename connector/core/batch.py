@@ -3,6 +3,7 @@
 Owns their shapes. Knows no lane's rules, no JSON and no TikTok endpoint.
 """
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ class Row(msgspec.Struct, gc=False, eq=False):
         digests: by slot; an entry becomes None when a newer change takes the identifier over.
         left: how many digests are not None.
         span: its part of the checkpoint.
+        since: when its wait began: its arrival, or that of a change it took an identifier from.
         queue: where in the lane it stands; None while a call with it is under way.
     """
 
@@ -32,6 +34,7 @@ class Row(msgspec.Struct, gc=False, eq=False):
     offset: int
     timestamp_ms: int
     key: bytes | None
+    since: float = math.inf
     queue: Any = None
 
 

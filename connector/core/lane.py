@@ -26,6 +26,9 @@ _EMPTY_CELL_BYTES = 3
 _ROW_BYTES = 3
 """Brackets and a comma around a row."""
 
+_FRAME_BYTES = 256
+"""More than what stands around the rows: the keys, the action, one advertiser and all six identity types."""
+
 _COMPACT_FROM = 64
 """Rows that lost everything are swept out when they are this many more than twice the living."""
 
@@ -51,8 +54,8 @@ class Queue:
         self.since = math.inf
 
     def append(self, row: Row) -> None:
-        if self.live == 0:
-            self.since = row.span.arrived
+        if row.since < self.since:
+            self.since = row.since
         self.live += 1
         self.cells += row.left
         self.rows.append(row)
@@ -62,7 +65,7 @@ class Queue:
         """Place a row that has waited already before all others."""
         self.live += 1
         self.cells += row.left
-        self.since = min(self.since, row.span.arrived)
+        self.since = min(self.since, row.since)
         self.rows.appendleft(row)
         row.queue = self
 
@@ -92,7 +95,7 @@ class Queue:
                 self.cells -= row.left
             self.rows.popleft()
         if self.live:
-            self.since = self.rows[0].span.arrived
+            self.since = self.rows[0].since
         else:
             self.clear()
         return taken
@@ -160,11 +163,14 @@ class Lane:
     def add(self, row: Row) -> None:
         """Take in the newest change of its identifiers."""
         fenced = False
+        row.since = row.span.arrived
         for (slot, newest, in_flight), digest in zip(self._slots, row.digests):  # noqa: B905  hot
             if digest is not None:
                 older = newest.get(digest)
                 newest[digest] = row
                 if older is not None:
+                    # A change that is replaced again and again must be sent some day.
+                    row.since = min(row.since, older.since)
                     self._take_over(older, slot)
                 if digest in in_flight:
                     fenced = True
@@ -175,7 +181,7 @@ class Lane:
 
     def due_at(self, *, draining: bool = False) -> float:
         """When a batch is to be cut; a time in the past means now, infinity never."""
-        if self._alone:
+        if any(queue.live for queue in self._alone):
             return -math.inf
         due = min((echo.until for echo in self._echoes), default=math.inf)
         for queue in self._ready.values():
@@ -185,8 +191,12 @@ class Lane:
         return due
 
     def waiting_since(self) -> float:
-        """Since when its oldest row that may be sent has waited; infinity without one."""
-        return min(queue.since for queue in (*self._alone, *self._ready.values()))
+        """Since when its oldest row that may be sent has waited, else its oldest held row; infinity without any.
+
+        A lane whose held rows wait for an echo's end is due then, and must have a turn among busy lanes.
+        """
+        since = min(queue.since for queue in (*self._alone, *self._ready.values()))
+        return since if since < math.inf else self._held.since
 
     def oldest_since(self) -> float:
         """Since when its oldest row has waited, held rows included; infinity without one."""
@@ -201,7 +211,7 @@ class Lane:
         while self._alone:
             queue = self._alone.popleft()
             if queue.live:
-                return self._batch(queue.drain(), "age")
+                return self._batch(queue.take(self._fits), "age")
         queue = min(self._ready.values(), key=lambda one: one.since)
         if not queue.live:
             return None
@@ -276,17 +286,10 @@ class Lane:
         return Batch(rows[0].action, rows, columns, trigger)
 
     def _release(self) -> None:
-        """Let held rows go whose fences have been lifted, in their order."""
-        if not self._held.live:
-            return
-        free: list[Row] = []
-        still: list[Row] = []
+        """Let held rows go whose fences have been lifted, behind those that wait: none is passed for ever."""
         for row in self._held.drain():
-            (still if self._is_fenced(row) or self._echoed(row) else free).append(row)
-        for row in still:
-            self._held.append(row)
-        for row in reversed(free):
-            self._ready[row.action].put_back(row)
+            is_held = self._is_fenced(row) or self._echoed(row)
+            (self._held if is_held else self._ready[row.action]).append(row)
 
     def _lift_echoes(self, now: float) -> None:
         if self._echoes:
@@ -312,4 +315,5 @@ class Lane:
     def _bytes(self, rows: int, cells: int) -> int:
         """The most bytes that so many rows can take: empty cells are written too."""
         empty = rows * len(self._slots) - cells
-        return cells * self._cell_bytes + empty * _EMPTY_CELL_BYTES + rows * _ROW_BYTES
+        around = _FRAME_BYTES + rows * _ROW_BYTES + empty * _EMPTY_CELL_BYTES
+        return around + cells * self._cell_bytes

@@ -36,7 +36,7 @@ class RateLimit:
         self._allowance = calls_per_second
         self._part = 1.0
         self._throttle = 1.0
-        self._next = -math.inf
+        self._last = -math.inf
         self._paused_until = -math.inf
         self._slowed_at = -math.inf
         self._raised_at = -math.inf
@@ -51,8 +51,8 @@ class RateLimit:
 
     @property
     def rate(self) -> float:
-        """The calls a second it makes now."""
-        return self.share * self._throttle
+        """The calls a second it makes now; a refusal never makes it slower than one a second, or the share."""
+        return max(self.share * self._throttle, min(_SLOWEST, self.share))
 
     @property
     def paused_until(self) -> float:
@@ -67,13 +67,12 @@ class RateLimit:
         """Seconds until a call may start; 0.0 when one may start now, infinity without a share."""
         if self.rate <= 0.0:
             return math.inf
-        return max(0.0, self._next - now, self._paused_until - now)
+        return max(0.0, self._next() - now, self._paused_until - now)
 
     def take(self, now: float) -> None:
         """A call starts now. Only after `delay` was 0.0, with no await between."""
         self._recover(now)
-        on_time = max(self._next, now - _SLACK_SECONDS)
-        self._next = on_time + _MARGIN / self.rate
+        self._last = max(self._next(), now - _SLACK_SECONDS)
 
     def accepted(self) -> None:
         """TikTok answered a call without complaining of too many."""
@@ -88,8 +87,7 @@ class RateLimit:
             to_midnight_utc: seconds until 00:00 UTC, when a daily limit ends.
         """
         if now - self._slowed_at >= 1.0 and self.share > 0.0:
-            slowed = max(self.rate * _SLOWER, min(_SLOWEST, self.share))
-            self._throttle = slowed / self.share
+            self._throttle = self.rate * _SLOWER / self.share
             self._slowed_at = now
         self._raised_at = now
         if now - self._refused_last > _ONLY_REFUSED_SECONDS:
@@ -100,6 +98,10 @@ class RateLimit:
             self._paused_until = max(self._paused_until, now + pause)
             self._pauses += 1
             self._refused_last = -math.inf
+
+    def _next(self) -> float:
+        """When the spacing allows the next call. Computed anew, so that a new share counts at once."""
+        return self._last + _MARGIN / self.rate
 
     def _recover(self, now: float) -> None:
         """Each second without a refusal gives back a twentieth of the share."""

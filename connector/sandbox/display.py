@@ -131,10 +131,11 @@ def verdict(comparison: Comparison) -> str:
             f"identifiers and {comparison.letters.actual:,} dead letters are what the events imply."
         )
     wrong = sum(not line.equal for line in comparison.audiences)
+    letters = comparison.letters
     return (
         f"NOT EQUAL: {wrong} audiences differ ({comparison.total.missing:,} identifiers missing, "
-        f"{comparison.total.extra:,} extra), and so do "
-        f"{comparison.letters.missing + comparison.letters.extra:,} dead letters."
+        f"{comparison.total.extra:,} extra); {letters.missing:,} dead letters missing, "
+        f"{letters.extra:,} extra."
     )
 
 

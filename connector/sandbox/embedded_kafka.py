@@ -14,7 +14,9 @@ each fact tried on librdkafka 2.16:
 """
 
 import asyncio
+import functools
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NamedTuple, TypeVar
 
 confluent_kafka: Any
@@ -27,6 +29,7 @@ PARTITIONS: Final = 4
 RETAINED_BYTES: Final = 5_000_000
 
 _TIMEOUT: Final = 10.0
+_STEP: Final = 0.05
 _NO_LOG: Final = 2  # syslog "critical": clients would report the end of the cluster as a failure
 _POLL_EVERY: Final = 500
 
@@ -65,6 +68,7 @@ class EmbeddedKafka:
     def __init__(self) -> None:
         self.bootstrap_servers = ""
         self._producer: Any = None
+        self._thread = _LibraryThread()
         self._readers: list[TopicReader] = []
 
     async def start(self) -> None:
@@ -87,7 +91,7 @@ class EmbeddedKafka:
                 "log_level": _NO_LOG,
             }
         )
-        found = await _call(self._producer.list_topics, timeout=_TIMEOUT)
+        found = await self._thread.call(self._producer.list_topics, timeout=_TIMEOUT)
         self.bootstrap_servers = ",".join(
             f"{broker.host}:{broker.port}" for broker in found.brokers.values()
         )
@@ -99,12 +103,13 @@ class EmbeddedKafka:
         self._readers.clear()
         producer, self._producer = self._producer, None
         if producer is not None:
-            producer.purge()
-            await asyncio.to_thread(producer.close)
+            await self._thread.call(producer.purge)
+            await self._thread.call(producer.close)
+        self._thread.end()
 
     async def create_topic(self, name: str) -> int:
         """Make a topic if there is none, and return how many partitions it has."""
-        found = await _call(self._producer.list_topics, name, timeout=_TIMEOUT)
+        found = await self._thread.call(self._producer.list_topics, name, timeout=_TIMEOUT)
         topic = found.topics[name]
         if topic.error is not None:
             raise EmbeddedKafkaError(f"the topic {name} cannot be made: {topic.error.str()}")
@@ -116,15 +121,15 @@ class EmbeddedKafka:
         Raises:
             EmbeddedKafkaError: not all were acknowledged.
         """
-        return await _call(self._produce, topic, list(entries))
+        return await self._thread.call(self._produce, topic, list(entries))
 
     async def committed(self, group: str, topic: str) -> list[int]:
         """Return the group's committed offset of each partition; 0 where it has committed nothing."""
-        return await _call(self._committed, group, topic)
+        return await self._thread.call(self._committed, group, topic)
 
     def reader(self, topic: str) -> "TopicReader":
         """Return a new reader of the whole topic, from its beginning. The broker's end is its end."""
-        reader = TopicReader(self.bootstrap_servers, topic)
+        reader = TopicReader(self.bootstrap_servers, topic, self._thread)
         self._readers.append(reader)
         return reader
 
@@ -165,7 +170,7 @@ class EmbeddedKafka:
                 return
 
     def _committed(self, group: str, topic: str) -> list[int]:
-        # A client of its own each time: it never joins, and a broker that is gone cannot leave it stuck.
+        # A client of its own each time costs a millisecond, and none is left over. It joins nothing.
         asking = confluent_kafka.Consumer(
             {"bootstrap.servers": self.bootstrap_servers, "group.id": group, "log_level": _NO_LOG}
         )
@@ -180,16 +185,18 @@ class EmbeddedKafka:
 class TopicReader:
     """Reads a topic from its beginning, in as many steps as wanted; joins no group."""
 
-    def __init__(self, bootstrap_servers: str, topic: str) -> None:
+    def __init__(self, bootstrap_servers: str, topic: str, thread: "_LibraryThread") -> None:
         self._consumer: Any = confluent_kafka.Consumer(
             {
                 "bootstrap.servers": bootstrap_servers,
                 "group.id": "sandbox-reader",  # the client wants a name; it is not used
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
+                "fetch.wait.max.ms": 20,  # what else is asked waits behind a fetch
                 "log_level": _NO_LOG,
             }
         )
+        self._thread = thread
         self._topic = topic
         self._next = [0] * PARTITIONS
         self._consumer.assign(
@@ -202,22 +209,22 @@ class TopicReader:
         Raises:
             EmbeddedKafkaError: it does not answer.
         """
-        return await _call(self._read)
+        return await self._thread.call(self._read)
 
     async def close(self) -> None:
         """End it; twice is fine."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            await asyncio.to_thread(consumer.close)
+            await self._thread.call(consumer.close)
 
     def _read(self) -> list[Stored]:
         ends = [self._end(number) for number in range(PARTITIONS)]
         found: list[Stored] = []
         silent = 0
         while any(start < end for start, end in zip(self._next, ends, strict=True)):
-            messages = self._consumer.consume(1000, timeout=0.2)
+            messages = self._consumer.consume(1000, timeout=_STEP)
             silent = 0 if messages else silent + 1
-            if silent * 0.2 > _TIMEOUT:
+            if silent * _STEP > _TIMEOUT:
                 raise EmbeddedKafkaError(f"{self._topic} cannot be read to its end")
             found += [self._stored(message) for message in messages if message.error() is None]
         return found
@@ -235,10 +242,29 @@ class TopicReader:
         return int(low_and_high[1])
 
 
-async def _call(function: Callable[..., Result], *arguments: Any, **named: Any) -> Result:
-    """Run what blocks in a thread, its client's errors mapped to ours."""
-    try:
-        return await asyncio.to_thread(function, *arguments, **named)
-    except confluent_kafka.KafkaException as error:
-        text = error.args[0].str() if error.args else "unknown"
-        raise EmbeddedKafkaError(f"the embedded broker does not answer: {text}") from error
+class _LibraryThread:
+    """The one thread in which the library is called.
+
+    A call that was cancelled runs on: nothing may be closed under it. In one thread the closing waits its turn.
+    """
+
+    def __init__(self) -> None:
+        self._executor: ThreadPoolExecutor | None = None
+
+    async def call(self, function: Callable[..., Result], *arguments: Any, **named: Any) -> Result:
+        """Return what the function returns, the library's errors mapped to ours."""
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(1, thread_name_prefix="embedded-kafka")
+        loop = asyncio.get_running_loop()
+        work = functools.partial(function, *arguments, **named)
+        try:
+            return await loop.run_in_executor(self._executor, work)
+        except confluent_kafka.KafkaException as error:
+            text = error.args[0].str() if error.args else "unknown"
+            raise EmbeddedKafkaError(f"the embedded broker failed: {text}") from error
+
+    def end(self) -> None:
+        """Let the thread go. A later call begins a new one."""
+        executor, self._executor = self._executor, None
+        if executor is not None:
+            executor.shutdown(wait=False)

@@ -22,12 +22,8 @@ def make_emulator(tmp_path: Path) -> Iterator[Callable[..., Emulator]]:
 
 
 @pytest.fixture
-def deploy(
-    tmp_path: Path, broker: Cluster, unique: Callable[[str], str]
-) -> Callable[..., Deployment]:
+def deploy(tmp_path: Path, broker: Cluster) -> Callable[..., Deployment]:
     def make(emulator: Emulator, segments: list[str], **overrides: Any) -> Deployment:
-        return Deployment(
-            tmp_path, broker, emulator.base_url, unique, segments=segments, **overrides
-        )
+        return Deployment(tmp_path, broker, emulator.base_url, segments=segments, **overrides)
 
     return make

@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from connector.sandbox.generator import Event
 from connector.sandbox.model import Identity, Model, Route
-from tests.kafka_broker import Cluster
+from tests.kafka_broker import Cluster, Message
 
 ADVERTISER = "7000000000000000001"
 FIRST_AUDIENCE = 7_100_000_000_000_000_001
@@ -42,7 +42,7 @@ def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
         if found:
             return found
         assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 def free_port() -> int:
@@ -127,7 +127,7 @@ class Emulator(Process):
         return f"{self.root}/open_api/v1.3"
 
     def post(self, path: str, body: Any) -> None:
-        request = urllib.request.Request(  # noqa: S310  a loopback address
+        request = urllib.request.Request(
             f"{self.root}/_emulator/{path}",
             json.dumps(body).encode(),
             {"Content-Type": "application/json"},
@@ -159,7 +159,6 @@ class Deployment:
         folder: Path,
         cluster: Cluster,
         emulator_url: str,
-        unique: Callable[[str], str],
         *,
         segments: Iterable[str],
         partitions: int = 4,
@@ -167,9 +166,9 @@ class Deployment:
     ) -> None:
         self.folder = folder
         self.cluster = cluster
-        self.topic = cluster.create_topic(unique("events"), partitions)
-        self.dead_letters = cluster.create_topic(unique("letters"), 1)
-        self.group = unique("group")
+        self.topic = cluster.create_topic(partitions=partitions)
+        self.dead_letters = cluster.create_topic()
+        self.group = f"group-of-{self.topic}"
         self.admin_port = free_port()
         self.token_file = folder / "token"
         self.token_file.write_text(TOKEN + "\n")
@@ -232,8 +231,9 @@ class Deployment:
         some = list(events)
         self.cluster.produce(
             self.topic,
-            [(one.partition, one.key, one.value) for one in some],
+            (Message(one.value, one.key, partition=one.partition) for one in some),
             compression_type="lz4",
+            queue_buffering_max_messages=len(some) + 1,
         )
         for one in some:
             self.model.apply(one.partition, self.offsets[one.partition], one.value)
@@ -269,18 +269,16 @@ class Deployment:
         )
 
     def committed(self) -> dict[int, int]:
-        return {
-            partition: offset
-            for (topic, partition), offset in self.cluster.committed(self.group).items()
-            if topic == self.topic
-        }
+        return self.cluster.committed(self.group, self.topic)
 
     def is_all_committed(self) -> bool:
         ends = {number: end for number, end in enumerate(self.offsets) if end}
         return self.committed() == ends
 
     def letters(self) -> list[dict[str, Any]]:
-        return [json.loads(one.value or b"") for one in self.cluster.read(self.dead_letters)]
+        count = sum(self.cluster.end_offsets(self.dead_letters).values())
+        read = self.cluster.read(self.dead_letters, count)
+        return [json.loads(one.value or b"") for one in read]
 
     def verdict(self, emulator: Emulator) -> None:
         """The audiences equal the model, the letters the invalid records; the emulator saw no fault of ours."""

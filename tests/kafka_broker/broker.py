@@ -14,7 +14,11 @@ from typing import Self
 from uuid import uuid4
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
+from confluent_kafka.admin._scram import (
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
 
 from tests.kafka_broker.certificates import Authority
 from tests.kafka_broker.cluster import PATIENCE, Cluster
@@ -105,7 +109,8 @@ class Broker(Cluster):
         """Give a user a password for SCRAM; connections that stand are not asked again."""
         info = ScramCredentialInfo(ScramMechanism[mechanism.replace("-", "_")], 4096)
         change = UserScramCredentialUpsertion(username, info, password.encode())
-        for future in self._admin().alter_user_scram_credentials([change]).values():
+        admin = self._admin()
+        for future in admin.alter_user_scram_credentials([change]).values():
             future.result(PATIENCE)
 
     def await_ready(self) -> None:
@@ -125,7 +130,9 @@ class Broker(Cluster):
             metadata = self._admin().list_topics(timeout=1.0)
         except KafkaException:
             return False
-        leaders = [p.leader for topic in metadata.topics.values() for p in topic.partitions.values()]
+        leaders = [
+            p.leader for topic in metadata.topics.values() for p in topic.partitions.values()
+        ]
         return bool(metadata.brokers) and all(leader >= 0 for leader in leaders)
 
     def _format(self) -> None:

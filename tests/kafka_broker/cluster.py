@@ -1,7 +1,7 @@
 """What a test asks of any Kafka: topics, records, offsets, groups. Blocking calls, each bounded.
 
 Speaks through librdkafka, which shares no code with the client under test. Client objects are made for each
-use: one that outlives its broker would log, and reconnect only after a back-off.
+use: one that outlives its broker would reconnect only after a back-off. (A client must outlive its futures.)
 """
 
 import contextlib
@@ -18,7 +18,8 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka import Message as _Delivered
-from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 PATIENCE = 30.0  # seconds: far over what a healthy broker needs, under a test's own limit
 
@@ -52,18 +53,21 @@ class Cluster:
         """Make a topic, with a name of its own unless one is given, and return its name once it can be used."""
         name = name or f"topic-{uuid4().hex[:12]}"
         topic = NewTopic(name, partitions, 1, config=dict(config or {}))
-        for future in self._admin().create_topics([topic]).values():
+        admin = self._admin()
+        for future in admin.create_topics([topic]).values():
             future.result(PATIENCE)
         self._await_partitions(name, partitions)
         return name
 
     def add_partitions(self, topic: str, total: int) -> None:
-        for future in self._admin().create_partitions([NewPartitions(topic, total)]).values():
+        admin = self._admin()
+        for future in admin.create_partitions([NewPartitions(topic, total)]).values():
             future.result(PATIENCE)
         self._await_partitions(topic, total)
 
     def delete_topic(self, topic: str) -> None:
-        for future in self._admin().delete_topics([topic]).values():
+        admin = self._admin()
+        for future in admin.delete_topics([topic]).values():
             future.result(PATIENCE)
 
     def partitions(self, topic: str) -> list[int]:
@@ -106,16 +110,18 @@ class Cluster:
     def delete_records(self, topic: str, before: int, partition: int = 0) -> None:
         """Move the beginning of a partition, as retention does."""
         target = TopicPartition(topic, partition, before)
-        for future in self._admin().delete_records([target]).values():
+        admin = self._admin()
+        for future in admin.delete_records([target]).values():
             future.result(PATIENCE)
 
     # --- offsets and groups
 
     def end_offsets(self, topic: str) -> dict[int, int]:
-        return self._offsets(topic, OffsetSpec.latest())
+        """Return the offset after the last record, by partition; control records count."""
+        return {partition: high for partition, (_, high) in self._watermarks(topic).items()}
 
     def beginning_offsets(self, topic: str) -> dict[int, int]:
-        return self._offsets(topic, OffsetSpec.earliest())
+        return {partition: low for partition, (low, _) in self._watermarks(topic).items()}
 
     def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
         """Set the group's committed offsets; the group has to be empty."""
@@ -138,13 +144,15 @@ class Cluster:
 
     def members(self, group: str) -> int:
         """Return how many members the group has; 0 for one that is not there."""
-        described = self._admin().describe_consumer_groups([group])[group]
+        admin = self._admin()
+        described = admin.describe_consumer_groups([group])[group]
         with contextlib.suppress(KafkaException):  # a group that is not there
             return len(described.result(PATIENCE).members)
         return 0
 
     def is_stable(self, group: str) -> bool:
-        described = self._admin().describe_consumer_groups([group])[group]
+        admin = self._admin()
+        described = admin.describe_consumer_groups([group])[group]
         with contextlib.suppress(KafkaException):
             return bool(described.result(PATIENCE).state == ConsumerGroupState.STABLE)
         return False
@@ -161,14 +169,21 @@ class Cluster:
     def _producer(self, settings: Mapping[str, object]) -> Producer:
         return Producer(self._settings({"linger_ms": 5, "acks": "all", **settings}))
 
-    def _consumer(self, group: str) -> Consumer:
-        settings = {"group_id": group, "enable_auto_commit": False}
-        return Consumer(self._settings(settings))
+    def _consumer(self, group: str, **settings: object) -> Consumer:
+        named = {"group_id": group, "enable_auto_commit": False, **settings}
+        return Consumer(self._settings(named))
 
-    def _offsets(self, topic: str, spec: OffsetSpec) -> dict[int, int]:
-        wanted = {TopicPartition(topic, p): spec for p in self.partitions(topic)}
-        answers = self._admin().list_offsets(wanted)
-        return {tp.partition: future.result(PATIENCE).offset for tp, future in answers.items()}
+    def _watermarks(self, topic: str) -> dict[int, tuple[int, int]]:
+        consumer = self._consumer(f"reader-{uuid4().hex}", isolation_level="read_uncommitted")
+        marks = {}
+        try:
+            for partition in self.partitions(topic):
+                found = consumer.get_watermark_offsets(TopicPartition(topic, partition), PATIENCE)
+                assert found is not None, f"{topic}:{partition} gave no offsets"
+                marks[partition] = found
+        finally:
+            consumer.close()
+        return marks
 
     def _await_partitions(self, topic: str, total: int) -> None:
         eventually(lambda: len(self.partitions(topic)) == total, f"{topic} has leaders")
@@ -212,8 +227,12 @@ def _as_message(delivered: _Delivered) -> Message:
     return Message(
         value=delivered.value(),
         key=delivered.key(),
-        headers=[(name, value or b"") for name, value in delivered.headers() or []],
+        headers=_headers(delivered.headers()),
         partition=delivered.partition() or 0,
         timestamp_ms=delivered.timestamp()[1],
         offset=delivered.offset() or 0,
     )
+
+
+def _headers(delivered: Any) -> list[tuple[str, bytes]]:
+    return [(name, value or b"") for name, value in delivered or ()]

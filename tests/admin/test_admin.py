@@ -1,0 +1,450 @@
+"""The HTTP side over a status: what probes, Prometheus and people are told."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+import aiohttp
+import orjson
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
+from prometheus_client.parser import text_string_to_metric_families as plain
+
+from connector import __version__
+from connector.admin import Admin
+from connector.core.identity import Target
+from connector.core.outcome import Response
+from connector.errors import ConnectorError
+from connector.status import Status
+from connector.tiktok.protocol import CODE_LABELS
+from tests.admin.parts import APAC, DIGEST, EMEA, FIRST, SECOND, Clock, StandInParts
+from tests.promtool import check_metrics
+
+DRAIN = 20.0
+OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+
+
+class Answer(NamedTuple):
+    status: int
+    kind: str
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        assert self.kind == "application/json"
+        return orjson.loads(self.body)
+
+
+class Site:
+    """A running admin server, with the parts it tells of."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.parts = StandInParts(self.clock)
+        self.status = Status(self.parts.as_parts(), ["members"], DRAIN, self.clock)
+        self.status.state = "running"
+        self.admin = Admin(self.status, self.parts.catalogue)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def get(self, path: str, method: str = "GET", **headers: str) -> Answer:
+        url = f"http://127.0.0.1:{self.admin.port}{path}"
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(method, url, headers=headers) as response,
+        ):
+            kind = response.headers["Content-Type"]
+            return Answer(
+                response.status, kind.removesuffix("; charset=utf-8"), await response.read()
+            )
+
+    async def metrics(self) -> dict[str, dict[tuple[str, ...], float]]:
+        """Each sample's value by name and label values."""
+        page = (await self.get("/metrics")).body.decode()
+        samples: dict[str, dict[tuple[str, ...], float]] = {}
+        for family in plain(page):
+            for sample in family.samples:
+                name = sample.name.removeprefix("tiktok_connector_")
+                samples.setdefault(name, {})[tuple(sample.labels.values())] = sample.value
+        return samples
+
+
+def on_a_site(scenario: Callable[[Site], Awaitable[None]]) -> None:
+    async def run() -> None:
+        site = Site()
+        await site.admin.start("127.0.0.1", 0)
+        try:
+            await scenario(site)
+        finally:
+            await site.admin.stop()
+
+    asyncio.run(run())
+
+
+# /healthz
+
+
+def test_healthy_while_kafka_is_polled() -> None:
+    async def scenario(site: Site) -> None:
+        answer = await site.get("/healthz")
+        assert (answer.status, answer.json) == (200, {"healthy": True, "reason": None})
+
+        site.clock.now += DRAIN + 39.0
+        assert (await site.get("/healthz")).status == 200  # a rebalance may take so long
+
+        site.clock.now += 2.0
+        answer = await site.get("/healthz")
+        assert answer.status == 503
+        assert answer.json == {
+            "healthy": False,
+            "reason": "Kafka has not been polled for 61 seconds",
+        }
+
+    on_a_site(scenario)
+
+
+@pytest.mark.parametrize("state", ["starting", "stopping"])
+def test_healthy_while_it_starts_and_stops(state: str) -> None:
+    async def scenario(site: Site) -> None:
+        site.status.state = state
+        site.clock.now += 1000.0
+
+        assert (await site.get("/healthz")).status == 200
+
+    on_a_site(scenario)
+
+
+# /readyz
+
+
+def test_ready_with_everything_in_order() -> None:
+    async def scenario(site: Site) -> None:
+        answer = await site.get("/readyz")
+        assert (answer.status, answer.json) == (200, {"ready": True, "reasons": []})
+
+    on_a_site(scenario)
+
+
+def test_an_empty_assignment_is_ready() -> None:
+    async def scenario(site: Site) -> None:
+        site.parts.checkpoint.assign([])
+
+        assert (await site.get("/readyz")).status == 200
+
+    on_a_site(scenario)
+
+
+@pytest.mark.parametrize("state", ["starting", "stopping"])
+def test_not_ready_while_it_starts_and_stops(state: str) -> None:
+    async def scenario(site: Site) -> None:
+        site.status.state = state
+        answer = await site.get("/readyz")
+
+        assert answer.status == 503
+        assert answer.json == {"ready": False, "reasons": [f"the connector is {state}"]}
+
+    on_a_site(scenario)
+
+
+def test_not_ready_before_the_group_has_assigned() -> None:
+    async def scenario(site: Site) -> None:
+        site.parts.intake.joined = False
+        answer = await site.get("/readyz")
+
+        assert answer.status == 503
+        assert answer.json["reasons"] == ["the consumer group has not assigned partitions yet"]
+
+    on_a_site(scenario)
+
+
+def test_one_destination_that_accepts_is_enough() -> None:
+    async def scenario(site: Site) -> None:
+        emea, apac = site.parts.backlog.accounts
+        emea.gate.halt("token_refused", 0.0, site.clock.now)
+        assert (await site.get("/readyz")).status == 200
+
+        apac.unreachable = "timeout"
+        answer = await site.get("/readyz")
+        assert answer.status == 503
+        assert answer.json["reasons"] == [
+            "destination emea: token_refused",
+            "destination apac: timeout",
+        ]
+
+        emea.gate.open()
+        assert (await site.get("/readyz")).status == 200
+
+    on_a_site(scenario)
+
+
+def test_halted_audiences_alone_do_not_make_it_unready() -> None:
+    async def scenario(site: Site) -> None:
+        for audience in site.parts.backlog:
+            audience.gate.halt("audience_missing", 0.0, site.clock.now)
+
+        assert (await site.get("/readyz")).status == 200
+
+    on_a_site(scenario)
+
+
+# /status
+
+
+def test_the_status_has_the_promised_keys() -> None:
+    async def scenario(site: Site) -> None:
+        status = (await site.get("/status")).json
+        assert {"version", "state", "partitions", "lanes", "limits"} <= status.keys()
+        assert status["version"] == __version__
+        assert status["state"] == "running"
+        assert all(
+            one.keys() == {"topic", "partition", "position", "committed", "lag"}
+            for one in status["partitions"]
+        )
+        assert all(
+            one.keys()
+            == {
+                *("destination", "audience", "segment", "state"),
+                *("reason", "pending", "in_flight", "last_error"),
+            }
+            for one in status["lanes"]
+        )
+        assert isinstance(status["limits"], dict)
+
+    on_a_site(scenario)
+
+
+def test_partitions_stand_in_order_with_their_progress() -> None:
+    async def scenario(site: Site) -> None:
+        site.parts.track(FIRST, 42)
+        site.parts.checkpoint.committed({FIRST: 30})
+        partitions = (await site.get("/status")).json["partitions"]
+
+        assert partitions == [
+            {"topic": "members", "partition": 0, "position": 42, "committed": 30, "lag": 7},
+            {"topic": "members", "partition": 1, "position": None, "committed": None, "lag": None},
+        ]
+
+    on_a_site(scenario)
+
+
+def test_lanes_say_how_each_audience_is() -> None:
+    async def scenario(site: Site) -> None:
+        span = site.parts.track(FIRST, 42)
+        emea = site.parts.put(EMEA, span)
+        apac = site.parts.backlog[APAC]
+        emea.gate.wait("audience_busy", site.clock.now + 10.0, site.clock.now)
+        emea.last_error = "audience_busy (code 40002)"
+        apac.gate.halt("audience_missing", 0.0, site.clock.now)
+        first, second = (await site.get("/status")).json["lanes"]
+
+        assert first == {
+            "destination": "emea",
+            "audience": EMEA.audience_id,
+            "segment": "gold",
+            "state": "waiting",
+            "reason": "audience_busy",
+            "pending": 1,
+            "in_flight": 0,
+            "last_error": "audience_busy (code 40002)",
+        }
+        assert (second["state"], second["reason"]) == ("halted", "audience_missing")
+
+        site.clock.now += 11.0  # the wait is over
+        first, _ = (await site.get("/status")).json["lanes"]
+        assert (first["state"], first["reason"]) == ("open", None)
+
+    on_a_site(scenario)
+
+
+def test_a_halted_destination_halts_its_lanes() -> None:
+    async def scenario(site: Site) -> None:
+        emea = site.parts.backlog.accounts[0]
+        emea.gate.halt("token_refused", 0.0, site.clock.now)
+        first, second = (await site.get("/status")).json["lanes"]
+
+        assert (first["state"], first["reason"]) == ("halted", "token_refused")
+        assert (second["state"], second["reason"]) == ("open", None)
+
+    on_a_site(scenario)
+
+
+def test_the_status_names_nobody() -> None:
+    async def scenario(site: Site) -> None:
+        site.parts.put(EMEA, site.parts.track(FIRST, 42))
+        body = (await site.get("/status")).body.decode()
+
+        assert DIGEST not in body
+        assert "profile-1" not in body
+
+    on_a_site(scenario)
+
+
+# /metrics
+
+
+def fill(site: Site) -> None:
+    """Let something stand in every family."""
+    parts, telemetry = site.parts, site.parts.telemetry
+    telemetry.prepare(["members"], ["email"], [Target.EMAIL_SHA256], CODE_LABELS)
+    telemetry.records_ended("members", 5, 2, 1)
+    telemetry.record_error("members", "malformed_json")
+    telemetry.committed(1)
+    telemetry.dead_letter_written("members", "rejected")
+    telemetry.loop_lag(0.002)
+    telemetry.probe_answered("0", 0.04)
+    telemetry.audience_halted(EMEA, "audience_missing", Response("40007", 200, 40007))
+    telemetry.metrics.api_retries.add(1, "segment/mapping", "timeout")
+    telemetry.metrics.delivery_latency_seconds.observe_all([0.3, 2.0, 7000.0], "members")
+    parts.put(EMEA, parts.track(FIRST, 42, oldest_ms=1_759_999_000_000))
+    parts.identities.dropped["email", "malformed"] += 3
+
+
+def test_prometheus_own_checker_finds_nothing_wrong() -> None:
+    async def scenario(site: Site) -> None:
+        empty = (await site.get("/metrics")).body
+        fill(site)
+        full = (await site.get("/metrics")).body
+
+        assert check_metrics(empty) == ""
+        assert check_metrics(full) == ""
+        assert len(full) > len(empty)
+
+    on_a_site(scenario)
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("*/*", "text/plain; version=0.0.4"),
+        ("text/plain;version=0.0.4", "text/plain; version=0.0.4"),
+        (OPENMETRICS, OPENMETRICS),
+        (f"{OPENMETRICS};q=0.8, text/plain;version=0.0.4;q=0.5", OPENMETRICS),
+    ],
+)
+def test_the_format_is_what_the_scraper_accepts(accept: str, kind: str) -> None:
+    async def scenario(site: Site) -> None:
+        fill(site)
+        answer = await site.get("/metrics", Accept=accept)
+        text = answer.body.decode()
+
+        assert answer.status == 200
+        assert answer.kind.startswith(kind)
+        parse = openmetrics if kind == OPENMETRICS else plain
+        names = {family.name for family in parse(text)}
+        assert "tiktok_connector_records_consumed" in {one.removesuffix("_total") for one in names}
+        assert text.endswith("# EOF\n") is (kind == OPENMETRICS)
+
+    on_a_site(scenario)
+
+
+def test_gauges_are_what_is_true_at_the_scrape() -> None:
+    async def scenario(site: Site) -> None:
+        fill(site)
+        site.parts.pauses.paused.add(SECOND)
+        seen = await site.metrics()
+        assert seen["pending_rows"] == {(): 1.0}
+        assert seen["in_flight_requests"] == {(): 2.0}
+        assert seen["consumer_lag_records"] == {("members", "0"): 7.0}  # the other is not known
+        assert seen["consumer_assigned_partitions"] == {("members",): 2.0}
+        assert seen["consumer_paused_partitions"] == {("members",): 1.0}
+        assert seen["rate_limit_share_calls_per_second"] == {(): 10.0}
+        assert seen["oldest_uncommitted_timestamp_seconds"] == {("members",): 1_759_999_000.0}
+        assert seen["oldest_pending_change_timestamp_seconds"].keys() == {()}
+        assert seen["identifiers_dropped_total"]["email", "malformed"] == 3.0
+
+        site.parts.backlog.forget()
+        site.parts.checkpoint.assign([])
+        site.parts.rate.set_part(0.0)
+        seen = await site.metrics()
+        assert seen["pending_rows"] == {(): 0.0}
+        assert seen["consumer_assigned_partitions"] == {("members",): 0.0}
+        assert seen["rate_limit_share_calls_per_second"] == {(): 0.0}
+        for gone in (
+            "consumer_lag_records",
+            "oldest_uncommitted_timestamp_seconds",
+            "oldest_pending_change_timestamp_seconds",
+        ):
+            assert gone not in seen
+
+    on_a_site(scenario)
+
+
+def test_halts_are_gauges_that_go_back() -> None:
+    async def scenario(site: Site) -> None:
+        emea = site.parts.backlog.accounts[0]
+        audience = site.parts.backlog[APAC]
+        emea.gate.halt("token_refused", 0.0, site.clock.now)
+        audience.gate.halt("audience_missing", 0.0, site.clock.now)
+        seen = await site.metrics()
+        assert seen["destination_halted"] == {("emea",): 1.0, ("apac",): 0.0}
+        assert seen["audience_halted"] == {tuple(APAC): 1.0, tuple(EMEA): 0.0}
+
+        emea.gate.open()
+        audience.gate.open()
+        seen = await site.metrics()
+        assert set(seen["destination_halted"].values()) == {0.0}
+        assert set(seen["audience_halted"].values()) == {0.0}
+
+    on_a_site(scenario)
+
+
+def test_the_process_itself_is_measured() -> None:
+    async def scenario(site: Site) -> None:
+        page = (await site.get("/metrics")).body
+
+        assert b"process_resident_memory_bytes" in page
+        assert b"_created" not in page
+
+    on_a_site(scenario)
+
+
+def test_no_series_names_anybody() -> None:
+    async def scenario(site: Site) -> None:
+        fill(site)
+        page = (await site.get("/metrics")).body.decode()
+
+        assert DIGEST not in page
+        assert "profile" not in page
+
+    on_a_site(scenario)
+
+
+# The server
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nothing", 404),
+        ("GET", "/status/", 404),
+        ("POST", "/status", 405),
+        ("DELETE", "/metrics", 405),
+        ("HEAD", "/healthz", 200),
+    ],
+)
+def test_it_is_read_only(method: str, path: str, status: int) -> None:
+    async def scenario(site: Site) -> None:
+        assert (await site.get(path, method)).status == status
+
+    on_a_site(scenario)
+
+
+def test_an_address_that_is_taken_says_which_and_what_to_change() -> None:
+    async def run(port: int) -> None:
+        site = Site()
+        try:
+            with pytest.raises(ConnectorError, match=rf"127\.0\.0\.1:{port}.*admin\.port") as error:
+                await site.admin.start("127.0.0.1", port)
+        finally:
+            await site.admin.stop()
+        assert "\n" not in str(error.value)
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        asyncio.run(run(taken.getsockname()[1]))
+
+
+def test_it_can_be_stopped_before_it_started() -> None:
+    async def run() -> None:
+        await Site().admin.stop()
+
+    asyncio.run(run())

@@ -1,0 +1,561 @@
+"""The lane's rules one by one; test_lane_model plays them all at once."""
+
+import math
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector.core.batch import Batch, Row
+from connector.core.lane import Lane, Limits
+from connector.core.model import Action
+from tests.core.strategies import DIGESTS, actions, limits, row, some
+
+ADD, DELETE = Action.ADD, Action.DELETE
+CELL = 100
+ROW = 3
+EMPTY_CELL = 3
+FRAME = 256
+
+
+class Audience:
+    """A lane with its superseded rows."""
+
+    def __init__(self, bounds: Limits | None = None, slots: int = 1) -> None:
+        self.superseded: list[Row] = []
+        self.lane = Lane(slots, bounds or limits(), CELL, self.superseded.append)
+
+    def add(self, *digests: str | None, action: Action = ADD, at: float = 0.0) -> Row:
+        new = row(digests, action, at)
+        self.lane.add(new)
+        return new
+
+    def cut(self, now: float = 100.0, *, draining: bool = False) -> Batch:
+        batch = self.lane.cut(now, draining=draining)
+        assert batch is not None
+        return batch
+
+
+def digests_of(batch: Batch | None) -> list[list[str | None]]:
+    return [] if batch is None else [one.digests for one in batch.rows]
+
+
+def held(audience: Audience) -> int:
+    return audience.lane._held.live
+
+
+# The last one wins.
+
+
+def test_a_newer_change_of_an_identifier_supersedes_the_older_one() -> None:
+    audience = Audience()
+    older = audience.add("a")
+    newer = audience.add("a", action=DELETE)
+
+    assert audience.superseded == [older]
+    assert len(audience.lane) == 1
+    assert audience.cut().rows == [newer]
+    assert audience.lane.cut(100.0) is None
+
+
+def test_a_row_keeps_what_no_newer_change_took_over() -> None:
+    audience = Audience(slots=2)
+    older = audience.add("a", "b")
+    audience.add("a", None, action=DELETE)
+
+    assert audience.superseded == []
+    assert older.digests == [None, "b"]
+    assert older.left == 1
+
+    audience.add(None, "b")
+
+    assert audience.superseded == [older]
+
+
+def test_the_same_digest_in_two_slots_is_two_identifiers() -> None:
+    audience = Audience(slots=2)
+    audience.add("a", None)
+    audience.add(None, "a", action=DELETE)
+
+    assert audience.superseded == []
+    assert len(audience.lane) == 2
+
+    first, second = audience.cut(), audience.cut()
+
+    assert first.columns == {0: ["a"]}
+    assert second.columns == {1: ["a"]}
+
+
+# Batches.
+
+
+def test_a_batch_has_one_action_and_the_longest_waiting_goes_first() -> None:
+    audience = Audience()
+    audience.add("a", action=DELETE, at=1.0)
+    audience.add("b", at=2.0)
+    audience.add("c", action=DELETE, at=3.0)
+    first, second = audience.cut(), audience.cut()
+
+    assert (first.action, digests_of(first)) == (DELETE, [["a"], ["c"]])
+    assert (second.action, digests_of(second)) == (ADD, [["b"]])
+
+
+def test_columns_name_only_the_slots_that_occur_in_order() -> None:
+    audience = Audience(slots=4)
+    audience.add(None, None, None, "x")
+    audience.add(None, "y", None, "z")
+
+    assert list(audience.cut().columns.items()) == [(1, ["y"]), (3, ["x", "z"])]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "draining", "trigger"),
+    [
+        pytest.param(limits(max_rows=2), False, "size", id="as many rows as allowed"),
+        pytest.param(limits(max_rows=2), True, "size", id="full while draining"),
+        pytest.param(
+            limits(max_bytes=FRAME + 2 * (CELL + ROW)), False, "bytes", id="as many bytes"
+        ),
+        pytest.param(limits(), False, "age", id="old enough"),
+        pytest.param(limits(), True, "drain", id="draining"),
+    ],
+)
+def test_a_batch_says_why_it_was_cut(bounds: Limits, draining: bool, trigger: str) -> None:
+    audience = Audience(bounds)
+    audience.add("a")
+    audience.add("b")
+
+    assert audience.cut(draining=draining).trigger == trigger
+
+
+def test_a_row_larger_than_a_batch_goes_alone() -> None:
+    audience = Audience(limits(max_bytes=10))
+    audience.add("a")
+    audience.add("b")
+
+    assert digests_of(audience.cut()) == [["a"]]
+    assert digests_of(audience.cut()) == [["b"]]
+
+
+def test_empty_cells_count_for_the_bytes() -> None:
+    one_row = CELL + 2 * EMPTY_CELL + ROW
+    exact = Audience(limits(max_bytes=FRAME + 2 * one_row), slots=3)
+    short = Audience(limits(max_bytes=FRAME + 2 * one_row - 1), slots=3)
+    for audience in (exact, short):
+        audience.add("a", None, None)
+        audience.add(None, "b", None)
+
+    assert len(exact.cut().rows) == 2
+    assert len(short.cut().rows) == 1
+
+
+def test_rows_that_lost_everything_take_no_room_in_a_batch() -> None:
+    audience = Audience(limits(max_rows=2))
+    for digest in "abab":
+        audience.add(digest)
+
+    assert len(audience.lane) == 2
+    assert digests_of(audience.cut()) == [["a"], ["b"]]
+    assert audience.lane.cut(100.0) is None
+
+
+def test_a_lower_limit_counts_from_the_next_batch_on() -> None:
+    audience = Audience(limits(max_rows=4))
+    for digest in "abcd":
+        audience.add(digest)
+    audience.lane.limits = limits(max_rows=1)
+
+    assert len(audience.cut().rows) == 1
+    assert audience.lane.due_at() <= 0.0
+
+
+# When it is due.
+
+
+def test_an_empty_lane_is_never_due() -> None:
+    audience = Audience()
+
+    assert audience.lane.due_at() == math.inf
+    assert audience.lane.due_at(draining=True) == math.inf
+    assert audience.lane.waiting_since() == math.inf
+    assert audience.lane.oldest_since() == math.inf
+    assert audience.lane.cut(0.0) is None
+
+
+def test_a_change_lingers_for_company_but_not_while_draining() -> None:
+    audience = Audience(limits(linger_seconds=2.0))
+    audience.add("a", at=5.0)
+    audience.add("b", at=6.0)
+
+    assert audience.lane.due_at() == 7.0
+    assert audience.lane.due_at(draining=True) == 5.0
+    assert audience.lane.waiting_since() == 5.0
+
+
+def test_a_full_lane_does_not_linger() -> None:
+    audience = Audience(limits(max_rows=2, linger_seconds=2.0))
+    audience.add("a", at=5.0)
+
+    assert audience.lane.due_at() == 7.0
+
+    audience.add("b", at=6.0)
+
+    assert audience.lane.due_at() == 5.0
+
+
+def test_what_a_full_batch_left_behind_lingers_from_its_own_arrival() -> None:
+    audience = Audience(limits(max_rows=2, linger_seconds=2.0))
+    for digest, at in (("a", 1.0), ("b", 2.0), ("c", 3.0)):
+        audience.add(digest, at=at)
+    audience.cut()
+
+    assert audience.lane.due_at() == 5.0
+
+
+def test_once_everything_was_cut_nothing_is_due() -> None:
+    audience = Audience()
+    batch = audience.add("a") and audience.cut()
+
+    assert audience.lane.due_at() == math.inf
+
+    audience.lane.finish(batch)
+
+    assert audience.lane.due_at() == math.inf
+
+
+def test_a_change_that_takes_over_a_waiting_one_has_waited_as_long() -> None:
+    audience = Audience(limits(linger_seconds=1.0))
+    audience.add("a", at=0.0)
+    audience.add("a", at=0.6)
+    audience.add("a", action=DELETE, at=0.9)
+
+    assert audience.lane.due_at() == 1.0
+    assert audience.lane.waiting_since() == 0.0
+
+
+@some
+@given(
+    hot=st.lists(st.sampled_from([ADD, DELETE]), min_size=1, max_size=40),
+    step=st.sampled_from([0.01, 0.3, 0.5, 0.99]),
+    noise=st.lists(st.tuples(st.sampled_from("xyz"), actions), max_size=40),
+)
+def test_an_identifier_that_changes_for_ever_is_sent_all_the_same(
+    hot: list[Action], step: float, noise: list[tuple[str, Action]]
+) -> None:
+    audience = Audience(limits(linger_seconds=1.0))
+    waiting: dict[str | None, float] = {}
+    for index, action in enumerate(hot):
+        now = index * step
+        while (due := audience.lane.due_at()) <= now:
+            batch = audience.cut(due)
+            for digest in batch.columns[0]:
+                waiting.pop(digest)
+            audience.lane.finish(batch)
+
+        assert all(now < since + 1.0 + 1e-9 for since in waiting.values())
+        audience.add("hot", action=action, at=now)
+        waiting.setdefault("hot", now)
+        if index < len(noise):
+            digest, other = noise[index]
+            audience.add(digest, action=other, at=now)
+            waiting.setdefault(digest, now)
+
+
+def test_released_rows_do_not_pass_those_that_wait() -> None:
+    audience = Audience(limits(max_rows=1, linger_seconds=0.0))
+    audience.add("hot", at=0.0)
+    call = audience.cut(0.0)
+    patient = audience.add("patient", at=1.0)
+    for now in (2.0, 3.0, 4.0):
+        audience.add("hot", at=now)
+        audience.lane.finish(call)
+        call = audience.cut(now)
+        if patient in call.rows:
+            break
+
+    assert patient in call.rows
+
+
+# The fence.
+
+
+def test_a_change_of_an_identifier_under_way_is_held_until_the_call_ends() -> None:
+    audience = Audience()
+    audience.add("a")
+    call = audience.cut()
+    audience.add("a", action=DELETE)
+    audience.add("b")
+
+    assert len(audience.lane) == 2
+    assert digests_of(audience.lane.cut(100.0)) == [["b"]]
+    assert audience.lane.cut(100.0) is None
+    assert audience.lane.due_at(draining=True) == math.inf
+
+    audience.lane.finish(call)
+
+    assert digests_of(audience.lane.cut(100.0)) == [["a"]]
+
+
+def test_the_same_action_is_held_too() -> None:
+    audience = Audience()
+    audience.add("a")
+    audience.cut()
+    audience.add("a")
+
+    assert audience.lane.cut(100.0) is None
+    assert audience.lane.oldest_since() == 0.0
+
+
+def test_held_changes_of_one_identifier_coalesce() -> None:
+    audience = Audience()
+    audience.add("a")
+    call = audience.cut()
+    older = audience.add("a", action=DELETE)
+    audience.add("a")
+
+    assert audience.superseded == [older]
+
+    audience.lane.finish(call)
+
+    assert audience.cut().action is ADD
+
+
+def test_a_held_row_waits_for_all_its_calls() -> None:
+    audience = Audience(limits(max_rows=1), slots=2)
+    audience.add("a", None)
+    audience.add(None, "b")
+    first, second = audience.cut(), audience.cut()
+    audience.add("a", "b")
+    audience.lane.finish(first)
+
+    assert audience.lane.cut(100.0) is None
+
+    audience.lane.finish(second)
+
+    assert digests_of(audience.lane.cut(100.0)) == [["a", "b"]]
+
+
+def test_rows_under_way_are_not_pending() -> None:
+    audience = Audience()
+    audience.add("a")
+    call = audience.cut()
+
+    assert len(audience.lane) == 0
+    assert audience.lane.calls == 1
+    assert repr(audience.lane) == "<Lane 0 pending, 0 held, 1 calls>"
+
+    audience.lane.finish(call)
+
+    assert audience.lane.calls == 0
+
+
+# Giving back.
+
+
+def test_a_batch_that_comes_back_goes_first() -> None:
+    audience = Audience(limits(max_rows=2))
+    audience.add("a", at=1.0)
+    audience.add("b", at=2.0)
+    call = audience.cut()
+    audience.add("c", at=3.0)
+    audience.lane.finish(call)
+    audience.lane.give_back(call)
+
+    assert audience.lane.waiting_since() == 1.0
+    assert digests_of(audience.cut()) == [["a"], ["b"]]
+
+
+def test_a_batch_comes_back_under_what_has_come_since() -> None:
+    audience = Audience(slots=2)
+    gone = audience.add("a", None)
+    partly = audience.add("b", "c")
+    call = audience.cut()
+    audience.add("a", None, action=DELETE)
+    audience.add("b", None, action=DELETE)
+    audience.lane.finish(call)
+    audience.lane.give_back(call)
+
+    assert audience.superseded == [gone]
+    assert partly.digests == [None, "c"]
+    assert len(audience.lane) == 3
+
+
+def test_rows_that_come_back_alone_have_a_call_each_at_once() -> None:
+    audience = Audience(limits(linger_seconds=60.0))
+    for digest in "abc":
+        audience.add(digest)
+    call = audience.cut()
+    audience.lane.finish(call)
+    audience.lane.give_back(call, alone=True)
+
+    assert len(audience.lane) == 3
+    assert audience.lane.due_at() == -math.inf
+
+    singles = [audience.cut() for _ in range(3)]
+
+    assert [digests_of(one) for one in singles] == [[["a"]], [["b"]], [["c"]]]
+    assert audience.lane.due_at() == math.inf
+    assert all(one.rows[0].queue is None for one in singles)
+
+
+def test_a_row_that_came_back_alone_can_be_superseded() -> None:
+    audience = Audience(limits(linger_seconds=60.0))
+    older = audience.add("a", at=1.0)
+    call = audience.cut()
+    audience.lane.finish(call)
+    audience.lane.give_back(call, alone=True)
+    audience.add("a", action=DELETE, at=2.0)
+
+    assert audience.superseded == [older]
+    assert len(audience.lane) == 1
+    assert audience.lane.due_at() == 61.0
+    assert audience.cut().action is DELETE
+
+
+# Echoes.
+
+
+def in_doubt(audience: Audience, *digests: str | None, until: float) -> None:
+    """A call whose fate is unknown, and which did not come back."""
+    audience.add(*digests)
+    audience.lane.finish(audience.cut(0.0), echo_until=until)
+
+
+def test_the_opposite_of_a_call_in_doubt_waits() -> None:
+    audience = Audience(limits(linger_seconds=0.0))
+    in_doubt(audience, "a", until=15.0)
+    audience.add("a", action=DELETE, at=1.0)
+
+    assert audience.lane.due_at() == 15.0
+    assert audience.lane.cut(14.9) is None
+    assert digests_of(audience.lane.cut(15.0)) == [["a"]]
+
+
+def test_the_same_action_as_a_call_in_doubt_may_go() -> None:
+    audience = Audience()
+    in_doubt(audience, "a", until=15.0)
+    audience.add("a", at=1.0)
+
+    assert digests_of(audience.lane.cut(2.0)) == [["a"]]
+
+
+def test_what_was_held_by_a_call_is_held_by_its_echo() -> None:
+    audience = Audience()
+    audience.add("a")
+    call = audience.cut(0.0)
+    audience.add("a", action=DELETE)
+    audience.lane.finish(call, echo_until=15.0)
+    audience.lane.give_back(call)
+
+    assert audience.lane.cut(1.0) is None
+    assert len(audience.lane) == 1
+
+    assert digests_of(audience.lane.cut(15.0)) == [["a"]]
+
+
+def test_only_the_identifiers_of_the_call_in_doubt_wait() -> None:
+    audience = Audience(slots=2)
+    in_doubt(audience, "a", None, until=15.0)
+    audience.add(None, "a", action=DELETE)
+
+    assert digests_of(audience.lane.cut(1.0)) == [[None, "a"]]
+
+
+def test_an_echo_outlives_the_epoch() -> None:
+    audience = Audience()
+    audience.add("a")
+    call = audience.cut(0.0)
+    audience.lane.forget()
+    audience.add("a", action=DELETE)
+    audience.lane.finish(call, echo_until=15.0)
+
+    assert audience.lane.cut(14.0) is None
+    assert digests_of(audience.lane.cut(15.0)) == [["a"]]
+
+
+def test_a_lane_with_nothing_but_an_echo_is_due_at_its_end_and_then_never() -> None:
+    audience = Audience()
+    in_doubt(audience, "a", until=15.0)
+
+    assert audience.lane.due_at() == 15.0
+    assert audience.lane.cut(15.0) is None
+    assert audience.lane.due_at() == math.inf
+
+
+def test_a_row_held_by_an_echo_has_its_turn_by_how_long_it_has_waited() -> None:
+    audience = Audience()
+    in_doubt(audience, "a", until=15.0)
+    audience.add("a", action=DELETE, at=1.0)
+
+    assert audience.lane.waiting_since() == 1.0
+
+
+# Forgetting.
+
+
+def test_forgetting_gives_up_what_is_pending_held_or_alone() -> None:
+    audience = Audience()
+    audience.add("x")
+    rejected = audience.cut()
+    audience.lane.finish(rejected)
+    audience.lane.give_back(rejected, alone=True)
+    audience.add("a", at=1.0)
+    call = audience.cut()  # the single row goes first
+    audience.add("x", action=DELETE)
+    audience.add("b", action=DELETE)
+    forgotten = audience.lane.forget()
+
+    assert {one.digests[0] for one in forgotten} == {"a", "x", "b"}
+    assert len(audience.lane) == 0
+    assert audience.lane.due_at(draining=True) == math.inf
+    assert audience.superseded == []
+    assert audience.lane.calls == 1
+
+    audience.lane.finish(call)
+
+    assert audience.lane.calls == 0
+    assert audience.lane.cut(100.0) is None
+
+
+def test_a_fence_outlives_forgetting() -> None:
+    audience = Audience()
+    audience.add("a")
+    call = audience.cut()
+    audience.lane.forget()
+    audience.add("a", action=DELETE)
+
+    assert audience.lane.cut(100.0) is None
+
+    audience.lane.finish(call)
+
+    assert digests_of(audience.lane.cut(100.0)) == [["a"]]
+
+
+# Memory.
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+@pytest.mark.parametrize("is_held", [False, True], ids=["ready", "held"])
+def test_churn_in_a_lane_that_is_never_cut_keeps_memory_bounded(slots: int, is_held: bool) -> None:
+    audience = Audience(slots=slots)
+    if is_held:
+        audience.add(*["hot"] * slots)
+        audience.cut()
+    for index in range(20_000):
+        audience.add(*["hot"] * slots, action=ADD if index % 3 else DELETE)
+
+    queues: Iterable[int] = [len(queue.rows) for queue in audience.lane._queues()]
+    assert max(queues) <= 67
+    assert len(audience.lane) == 1
+    assert held(audience) == is_held
+    assert len(audience.superseded) == 19_999
+
+
+def test_churn_over_a_few_identifiers_keeps_memory_bounded() -> None:
+    audience = Audience(limits(max_rows=10), slots=2)
+    for index in range(20_000):
+        audience.add(DIGESTS[index % 3], DIGESTS[index % 2], action=ADD if index % 5 else DELETE)
+
+    assert sum(len(queue.rows) for queue in audience.lane._queues()) <= 150
+    assert sum(len(newest) for newest in audience.lane._newest) == 5
