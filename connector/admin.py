@@ -70,7 +70,10 @@ class Admin:
     async def _metrics_page(self, request: web.Request) -> web.Response:
         self._status.publish(self._metrics)
         encode: Callable[[CollectorRegistry], bytes]
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        try:
+            encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        except (TypeError, ValueError):  # it asks for a version that is no number
+            encode, content_type = choose_encoder("")
         return web.Response(body=encode(self._registry), headers={"Content-Type": content_type})
 
 

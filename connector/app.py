@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from connector.admin import Admin
-from connector.assembly import build
+from connector.assembly import Parts
 from connector.errors import ConnectorError
 from connector.settings import Secrets, Settings
 from connector.status import Status
@@ -39,11 +39,11 @@ class Application:
         self._until_end = until_end
         self._clock = clock
         self._stop = asyncio.Event()
-        self._parts = build(settings, secrets, clock, until_end=until_end)
+        self._parts = Parts(settings, secrets, clock, until_end=until_end)
         topics = [topic.name for topic in settings.kafka.topics]
         drain = settings.delivery.drain_seconds
         self._status = Status(self._parts, topics, drain, clock)
-        self._admin = Admin(self._status, self._parts.telemetry.metrics)
+        self._admin = Admin(self._status, self._parts.metrics)
 
     async def run(self) -> None:
         """Run until a signal, or until the end. Raises ConnectorError for what a user can act on."""
@@ -51,7 +51,7 @@ class Application:
         self._listen_to_signals()
         await self._admin.start(settings.admin.host, settings.admin.port)
         try:
-            parts.telemetry.starting(
+            parts.life.starting(
                 [topic.name for topic in settings.kafka.topics],
                 [destination.name for destination in settings.destinations],
             )
@@ -59,7 +59,7 @@ class Application:
                 await self._run_with_kafka()
         finally:
             await self._admin.stop()
-            parts.telemetry.stopped(parts.backlog.pending)
+            parts.life.stopped(parts.backlog.pending)
 
     async def _run_with_kafka(self) -> None:
         kafka = self._settings.kafka
@@ -78,9 +78,9 @@ class Application:
         await parts.source.start(
             parts.ownership,
             timeout,
-            parts.telemetry.waiting_for_kafka,
+            parts.life.waiting_for_kafka,
             requires=(self._settings.kafka.dead_letter_topic,),
-            on_out_of_range=parts.telemetry.out_of_range,
+            on_out_of_range=parts.on_intake.out_of_range,
         )
         await parts.letters.start()
 
@@ -105,7 +105,7 @@ class Application:
             gc.freeze()
             gc.set_threshold(50_000, 20, 50)
             self._status.state = "running"
-            parts.telemetry.running(self._admin.port)
+            parts.life.running(self._admin.port)
             stuck = not await self._until_time_to_stop()
             self._status.state = "stopping"
             await parts.ownership.leave()
@@ -121,10 +121,10 @@ class Application:
         """Wait for a signal or the end; whether all that was to be done is done."""
         if not self._until_end:
             await self._stop.wait()
-            self._parts.telemetry.stopping("signal")
+            self._parts.life.stopping("signal")
             return True
         done = await self._unless_stopped(self._until_delivered())
-        self._parts.telemetry.stopping("the end is reached" if done else "signal or stuck")
+        self._parts.life.stopping("the end is reached" if done else "signal or stuck")
         return done is not False
 
     async def _until_delivered(self) -> bool:
@@ -178,11 +178,11 @@ class Application:
             if parts.security.refresh() or changed:
                 parts.source.renew_secrets()
                 parts.letters.renew_secrets()
-                parts.telemetry.secret_renewed("kafka")
+                parts.life.secret_renewed("kafka")
 
     async def _measure_lag(self) -> None:
         """Measure how late the event loop is, and with it whether anything holds it."""
         while True:
             due = self._clock() + _LAG_INTERVAL
             await asyncio.sleep(_LAG_INTERVAL)
-            self._parts.telemetry.loop_lag(max(0.0, self._clock() - due))
+            self._parts.life.loop_lag(max(0.0, self._clock() - due))

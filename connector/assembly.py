@@ -6,7 +6,7 @@ The only module that knows both sides of the seams; connector.app gives the part
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import cached_property
 
 from connector.committer import Committer
 from connector.core.checkpoint import Checkpoint
@@ -29,7 +29,8 @@ from connector.kafka.source import KafkaSource, SourceConfig
 from connector.pipeline import Pipeline
 from connector.settings import Secrets, Settings
 from connector.telemetry.catalogue import Catalogue
-from connector.telemetry.events import Telemetry
+from connector.telemetry.events import DeliveryEvents, IntakeEvents, LifeEvents
+from connector.telemetry.series import prepare
 from connector.tiktok import protocol
 from connector.tiktok.client import TikTokClient, TikTokDestination
 from connector.until_end import UntilEnd
@@ -37,107 +38,191 @@ from connector.until_end import UntilEnd
 _FORMATS: dict[str, Decode] = {"native": native.decode}
 
 
-@dataclass(frozen=True, slots=True)
 class Parts:
-    """Everything that runs, in the order of the flow."""
-
-    telemetry: Telemetry
-    security: Security
-    source: KafkaSource
-    letters: KafkaDeadLetters
-    client: TikTokClient
-    identities: IdentityMap
-    checkpoint: Checkpoint
-    rate: RateLimit
-    backlog: Backlog
-    dead_letters: DeadLetterQueue
-    dispatcher: Dispatcher
-    probes: Probes
-    committer: Committer
-    pauses: Pauses
-    intake: Intake
-    ownership: Ownership
-
-
-def build(
-    settings: Settings, secrets: Secrets, clock: Callable[[], float], *, until_end: bool
-) -> Parts:
-    """Build all parts.
+    """Everything that runs, in the order of the flow. Each part says what it is made of, and is made once.
 
     Args:
         clock: monotonic seconds, the event loop's.
         until_end: read up to the ends that the partitions have at start.
     """
-    clocks = Clocks(clock, time.time, random.random)
-    telemetry = Telemetry(Catalogue(), clocks.now, clocks.wall)
-    security = kafka_security(settings, secrets)
-    source = KafkaSource(source_config(settings), security)
-    letters = KafkaDeadLetters(
-        settings.kafka.bootstrap_servers, settings.kafka.dead_letter_topic, security
-    )
-    client = TikTokClient(settings.tiktok.base_url, settings.tiktok.request_timeout_seconds)
-    identities = identity_map(settings)
-    routes = routes_of(settings, identities)
-    checkpoint = Checkpoint()
-    rate = RateLimit(settings.tiktok.rate_limit.calls_per_second)
-    dead_letters = DeadLetterQueue(letters, telemetry, clocks.chance)
 
-    accounts = {
-        one.name: Account(
-            one.name,
-            TikTokDestination(
-                client, one.advertiser_id, secrets.tokens[one.name], identities.targets
-            ),
+    def __init__(
+        self, settings: Settings, secrets: Secrets, clock: Callable[[], float], *, until_end: bool
+    ) -> None:
+        self._settings = settings
+        self._secrets = secrets
+        self._until_end = until_end
+        self._clocks = Clocks(clock, time.time, random.random)
+        self._targets = self.identities.targets
+        self._routes = routes_of(settings, self.identities)
+        prepare(
+            self.metrics,
+            self._formats,
+            self.identities.sources,
+            self._targets,
+            protocol.CODE_LABELS,
         )
-        for one in settings.destinations
-    }
-    backlog = Backlog(
-        accounts,
-        routes,
-        len(identities.targets),
-        _limits(settings),
-        {route.audience_id: protocol.cell_bytes(route.audience_id) for route in settings.routes},
-        telemetry,
-    )
-    settlement = Settlement(
-        backlog, rate, dead_letters, identities.targets, _retries(settings), clocks, telemetry
-    )
-    dispatcher = Dispatcher(backlog, settlement, rate, _bounds(settings), telemetry, clock)
-    probes = Probes(settlement, dispatcher, rate, telemetry, clock)
 
-    formats = {topic.name: _FORMATS[topic.format] for topic in settings.kafka.topics}
-    segments = by_segment(routes)
-    pipeline = Pipeline(
-        formats, identities, segments, checkpoint, backlog, dead_letters, telemetry, clocks.wall
-    )
-    most = settings.delivery.max_pending_rows
-    pauses = Pauses(source, backlog, dead_letters, most, telemetry)
-    stint = UntilEnd(source) if until_end else None
-    intake = Intake(source, pipeline, dispatcher, checkpoint, pauses, stint, clock)
-    committer = Committer(source, checkpoint, settings.kafka.commit_interval_seconds, telemetry)
-    drain = settings.delivery.drain_seconds
-    ownership = Ownership(
-        intake, checkpoint, committer, dispatcher, backlog, rate, drain, telemetry
-    )
-    telemetry.prepare(formats, identities.sources, identities.targets, protocol.CODE_LABELS)
-    return Parts(
-        telemetry,
-        security,
-        source,
-        letters,
-        client,
-        identities,
-        checkpoint,
-        rate,
-        backlog,
-        dead_letters,
-        dispatcher,
-        probes,
-        committer,
-        pauses,
-        intake,
-        ownership,
-    )
+    # What is seen from outside
+
+    @cached_property
+    def metrics(self) -> Catalogue:
+        return Catalogue()
+
+    @cached_property
+    def life(self) -> LifeEvents:
+        return LifeEvents(self.metrics, self._clocks.now, self._clocks.wall)
+
+    @cached_property
+    def on_intake(self) -> IntakeEvents:
+        return IntakeEvents(self.metrics, self._clocks.now, self._clocks.wall)
+
+    @cached_property
+    def _on_delivery(self) -> DeliveryEvents:
+        return DeliveryEvents(self.metrics, self._clocks.now, self._clocks.wall)
+
+    # Kafka's side
+
+    @cached_property
+    def security(self) -> Security:
+        return kafka_security(self._settings, self._secrets)
+
+    @cached_property
+    def source(self) -> KafkaSource:
+        return KafkaSource(source_config(self._settings), self.security)
+
+    @cached_property
+    def letters(self) -> KafkaDeadLetters:
+        kafka = self._settings.kafka
+        return KafkaDeadLetters(kafka.bootstrap_servers, kafka.dead_letter_topic, self.security)
+
+    # From records to changes
+
+    @cached_property
+    def intake(self) -> Intake:
+        stint = UntilEnd(self.source) if self._until_end else None
+        return Intake(
+            self.source,
+            self._pipeline,
+            self.dispatcher,
+            self.checkpoint,
+            self.pauses,
+            stint,
+            self._clocks.now,
+        )
+
+    @cached_property
+    def pauses(self) -> Pauses:
+        most = self._settings.delivery.max_pending_rows
+        return Pauses(self.source, self.backlog, self.dead_letters, most, self.on_intake)
+
+    @cached_property
+    def _pipeline(self) -> Pipeline:
+        return Pipeline(
+            self._formats,
+            self.identities,
+            by_segment(self._routes),
+            self.checkpoint,
+            self.backlog,
+            self.dead_letters,
+            self.on_intake,
+            self._clocks.wall,
+        )
+
+    @cached_property
+    def _formats(self) -> dict[str, Decode]:
+        return {topic.name: _FORMATS[topic.format] for topic in self._settings.kafka.topics}
+
+    @cached_property
+    def identities(self) -> IdentityMap:
+        return identity_map(self._settings)
+
+    # From changes to calls
+
+    @cached_property
+    def backlog(self) -> Backlog:
+        ids = [route.audience_id for route in self._settings.routes]
+        return Backlog(
+            self._accounts,
+            self._routes,
+            len(self._targets),
+            _limits(self._settings),
+            {one: protocol.cell_bytes(one) for one in ids},
+            self._on_delivery,
+        )
+
+    @cached_property
+    def _accounts(self) -> dict[str, Account]:
+        tokens = self._secrets.tokens
+        return {
+            one.name: Account(
+                one.name,
+                TikTokDestination(self.client, one.advertiser_id, tokens[one.name], self._targets),
+            )
+            for one in self._settings.destinations
+        }
+
+    @cached_property
+    def client(self) -> TikTokClient:
+        tiktok = self._settings.tiktok
+        return TikTokClient(tiktok.base_url, tiktok.request_timeout_seconds)
+
+    @cached_property
+    def rate(self) -> RateLimit:
+        return RateLimit(self._settings.tiktok.rate_limit.calls_per_second)
+
+    @cached_property
+    def dispatcher(self) -> Dispatcher:
+        bounds = _bounds(self._settings)
+        return Dispatcher(
+            self.backlog, self._settlement, self.rate, bounds, self._on_delivery, self._clocks.now
+        )
+
+    @cached_property
+    def probes(self) -> Probes:
+        return Probes(
+            self._settlement, self.dispatcher, self.rate, self._on_delivery, self._clocks.now
+        )
+
+    @cached_property
+    def dead_letters(self) -> DeadLetterQueue:
+        return DeadLetterQueue(self.letters, self._on_delivery, self._clocks.chance)
+
+    @cached_property
+    def _settlement(self) -> Settlement:
+        return Settlement(
+            self.backlog,
+            self.rate,
+            self.dead_letters,
+            self._targets,
+            _retries(self._settings),
+            self._clocks,
+            self._on_delivery,
+        )
+
+    # From outcomes to commits
+
+    @cached_property
+    def checkpoint(self) -> Checkpoint:
+        return Checkpoint()
+
+    @cached_property
+    def committer(self) -> Committer:
+        interval = self._settings.kafka.commit_interval_seconds
+        return Committer(self.source, self.checkpoint, interval, self.on_intake)
+
+    @cached_property
+    def ownership(self) -> Ownership:
+        return Ownership(
+            self.intake,
+            self.checkpoint,
+            self.committer,
+            self.dispatcher,
+            self.backlog,
+            self.rate,
+            self._settings.delivery.drain_seconds,
+            self.on_intake,
+        )
 
 
 def identity_map(settings: Settings) -> IdentityMap:

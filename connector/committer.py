@@ -10,7 +10,7 @@ from typing import Protocol
 from connector.core.checkpoint import Checkpoint
 from connector.core.model import Partition
 from connector.errors import KafkaUnavailable
-from connector.telemetry.events import Telemetry
+from connector.telemetry.events import IntakeEvents
 
 
 class Commits(Protocol):
@@ -32,7 +32,7 @@ class Committer:
         commits: Commits,
         checkpoint: Checkpoint,
         interval_seconds: float,
-        telemetry: Telemetry,
+        telemetry: IntakeEvents,
     ) -> None:
         self._commits = commits
         self._checkpoint = checkpoint

@@ -17,7 +17,7 @@ from connector.delivery.backlog import Backlog
 from connector.delivery.dead_letters import DeadLetterQueue
 from connector.delivery.dispatcher import Dispatcher
 from connector.pipeline import Pipeline
-from connector.telemetry.events import Telemetry
+from connector.telemetry.events import IntakeEvents
 
 
 class Source(Protocol):
@@ -66,7 +66,7 @@ class Pauses:
         backlog: Backlog,
         dead_letters: DeadLetterQueue,
         max_pending_rows: int,
-        telemetry: Telemetry,
+        telemetry: IntakeEvents,
     ) -> None:
         self.paused: set[Partition] = set()
         self._source = source
@@ -131,6 +131,7 @@ class Intake:
 
     async def run(self) -> None:
         """Poll for ever; also when the stint is done, for the membership lives by polling."""
+        self.polled_at = self._clock()
         while True:
             chunks = await self._source.poll()
             self.polled_at = self._clock()
@@ -189,7 +190,7 @@ class Ownership:
         backlog: Backlog,
         rate: RateLimit,
         drain_seconds: float,
-        telemetry: Telemetry,
+        telemetry: IntakeEvents,
     ) -> None:
         self._intake = intake
         self._checkpoint = checkpoint

@@ -18,7 +18,7 @@ from connector.delivery.backlog import Backlog
 from connector.delivery.dead_letters import DeadLetterQueue
 from connector.errors import InvalidRecord
 from connector.formats.membership import DECODE_REASONS, Decode, Membership
-from connector.telemetry.events import Telemetry
+from connector.telemetry.events import IntakeEvents
 
 _UNREADABLE = InvalidRecord(UNREADABLE_RECORD, "Kafka's client could not parse the record")
 
@@ -51,7 +51,7 @@ class Pipeline:
         checkpoint: Checkpoint,
         backlog: Backlog,
         dead_letters: DeadLetterQueue,
-        telemetry: Telemetry,
+        telemetry: IntakeEvents,
         wall: Callable[[], float],
     ) -> None:
         self._formats = formats

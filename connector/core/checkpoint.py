@@ -132,12 +132,6 @@ class Checkpoint:
         """The last position committed in this epoch."""
         return self._committed.get(partition)
 
-    def is_settled(self) -> bool:
-        """Whether nothing that was tracked is open or waits to be committed."""
-        return not any(progress.spans for progress in self._progress.values()) and (
-            not self.committable()
-        )
-
     def oldest_uncommitted_ms(self) -> dict[str, int]:
         """By topic, the timestamp of the oldest record that is not resolved."""
         oldest: dict[str, int] = {}

@@ -54,8 +54,7 @@ class Queue:
         self.since = math.inf
 
     def append(self, row: Row) -> None:
-        if row.since < self.since:
-            self.since = row.since
+        self.since = min(self.since, row.since)
         self.live += 1
         self.cells += row.left
         self.rows.append(row)

@@ -18,6 +18,9 @@ VERSION = 1
 MAX_LETTER_BYTES = 900_000
 """A broker takes about 1 MB by default; a letter stays below with room for headers and the batch."""
 
+_MAX_TEXT = 4_000
+"""What is kept of a text that TikTok sent: it is not ours to bound, and a letter must always be writable."""
+
 UNREADABLE_RECORD = "unreadable_record"
 REJECTED = "rejected"
 
@@ -68,11 +71,11 @@ def delivery_letter(
     answer = {
         "http_status": response.http_status,
         "code": response.code,
-        "message": response.message,
-        "request_id": response.request_id,
+        "message": response.message[:_MAX_TEXT],
+        "request_id": response.request_id[:_MAX_TEXT],
     }
     letter["change"] = change
-    letter["response"] = {name: value for name, value in answer.items() if value is not None}
+    letter["response"] = {name: value for name, value in answer.items() if value not in {None, ""}}
     return _sealed(origin, Stage.DELIVERY, REJECTED, letter, now)
 
 

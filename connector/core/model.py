@@ -62,7 +62,7 @@ class Stage(StrEnum):
 
 
 class Letter(NamedTuple):
-    """One dead letter, ready to be written: see CONTRACT section 5 for the value's keys."""
+    """One dead letter, ready to be written."""
 
     key: bytes | None
     value: bytes

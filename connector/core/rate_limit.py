@@ -109,5 +109,5 @@ class RateLimit:
             return
         seconds = math.floor(now - self._raised_at)
         if seconds > 0:
-            self._throttle = min(1.0, self._throttle + seconds * _FASTER_STEP)
+            self._throttle = min(1.0, self.rate / self.share + seconds * _FASTER_STEP)
             self._raised_at += seconds

@@ -10,7 +10,7 @@ from connector.core.batch import Batch, Row
 from connector.core.lane import Lane, Limits
 from connector.core.routing import AudienceKey, Route
 from connector.delivery.accounts import Account, Audience
-from connector.telemetry.events import ChangeEnd, Telemetry
+from connector.telemetry.events import ChangeEnd, DeliveryEvents
 
 
 class Backlog:
@@ -32,7 +32,7 @@ class Backlog:
         slots: int,
         limits: Limits,
         cell_bytes: Mapping[str, int],
-        telemetry: Telemetry,
+        telemetry: DeliveryEvents,
     ) -> None:
         self.pending = 0
         self.epoch = 0
@@ -88,6 +88,7 @@ class Backlog:
         """TikTok found a call too large: no call of this run is to be larger than so many rows."""
         rows = max(1, rows)
         if rows < self._limits.max_rows:
+            self._telemetry.max_rows_lowered(rows)
             self._limits = Limits(rows, self._limits.max_bytes, self._limits.linger_seconds)
             for audience in self:
                 audience.lane.limits = self._limits

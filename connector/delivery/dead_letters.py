@@ -11,7 +11,7 @@ from connector.core.model import Letter
 from connector.core.retry import full_jitter
 from connector.delivery.seams import DeadLetters
 from connector.errors import KafkaUnavailable
-from connector.telemetry.events import Telemetry
+from connector.telemetry.events import DeliveryEvents
 
 _MOST_LETTERS = 10_000
 _MOST_BYTES = 32_000_000
@@ -35,7 +35,7 @@ class DeadLetterQueue:
     """
 
     def __init__(
-        self, dead_letters: DeadLetters, telemetry: Telemetry, chance: Callable[[], float]
+        self, dead_letters: DeadLetters, telemetry: DeliveryEvents, chance: Callable[[], float]
     ) -> None:
         self._dead_letters = dead_letters
         self._telemetry = telemetry

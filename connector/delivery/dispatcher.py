@@ -16,7 +16,7 @@ from connector.core.schedule import Schedule
 from connector.delivery.accounts import Audience
 from connector.delivery.backlog import Backlog
 from connector.delivery.settlement import Settlement
-from connector.telemetry.events import Telemetry
+from connector.telemetry.events import DeliveryEvents
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Dispatcher:
         settlement: Settlement,
         rate: RateLimit,
         bounds: Bounds,
-        telemetry: Telemetry,
+        telemetry: DeliveryEvents,
         clock: Callable[[], float],
     ) -> None:
         self.calls = 0

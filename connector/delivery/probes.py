@@ -10,7 +10,7 @@ from connector.core.rate_limit import RateLimit
 from connector.delivery.accounts import Account
 from connector.delivery.dispatcher import Dispatcher
 from connector.delivery.settlement import Settlement
-from connector.telemetry.events import Telemetry
+from connector.telemetry.events import DeliveryEvents
 
 _LOOK_SECONDS = 2.0
 """How often a secret file is looked at, and how soon trouble is noticed."""
@@ -24,7 +24,7 @@ class Probes:
         settlement: Settlement,
         dispatcher: Dispatcher,
         rate: RateLimit,
-        telemetry: Telemetry,
+        telemetry: DeliveryEvents,
         clock: Callable[[], float],
     ) -> None:
         self._settlement = settlement

@@ -27,7 +27,7 @@ from connector.core.retry import Gate, full_jitter
 from connector.delivery.accounts import Account, Audience
 from connector.delivery.backlog import Backlog
 from connector.delivery.dead_letters import DeadLetterQueue
-from connector.telemetry.events import ChangeEnd, Telemetry
+from connector.telemetry.events import ChangeEnd, DeliveryEvents
 
 _ALONE_AT_MOST = 50
 """A rejected batch of so few rows is sent once more, row by row, to find the bad ones."""
@@ -75,7 +75,7 @@ class Settlement:
         targets: Sequence[Target],
         rules: RetryRules,
         clocks: Clocks,
-        telemetry: Telemetry,
+        telemetry: DeliveryEvents,
     ) -> None:
         self._backlog = backlog
         self._rate = rate

@@ -29,6 +29,10 @@ _REQUIRED = (("profile_id", str), ("segment", str), ("status", str), ("identitie
 _NAMES = {str: "a string", dict: "an object"}
 
 
+_Time = Annotated[datetime, msgspec.Meta(tz=True)] | None
+"""RFC 3339, with an offset."""
+
+
 class _Event(msgspec.Struct, gc=False):
     """The usual event. Unknown fields are ignored."""
 
@@ -36,7 +40,7 @@ class _Event(msgspec.Struct, gc=False):
     segment: str
     status: Literal["entered", "exited"]
     identities: dict[str, str]
-    timestamp: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    timestamp: _Time = None
 
 
 _decode_usual = msgspec.json.Decoder(_Event).decode
@@ -74,12 +78,9 @@ def _decode_any(value: bytes) -> Membership:
 
 
 def _is_time(timestamp: Any) -> bool:
-    """Whether it is absent or an RFC 3339 time with an offset."""
-    if timestamp is None:
-        return True
-    if not isinstance(timestamp, str):
-        return False
+    """Whether it is absent or a time as the typed way understands it."""
     try:
-        return datetime.fromisoformat(timestamp).tzinfo is not None
-    except ValueError:
+        msgspec.convert(timestamp, _Time)
+    except msgspec.ValidationError:
         return False
+    return True

@@ -1,15 +1,13 @@
 """Waiting for brokers and topics at start, with a clear word about what is missing.
 
-Owns the look at the cluster's metadata. Joins no group and changes nothing.
+Owns the waiting. What there is to see is connector.kafka.inspection's: no group is joined and nothing changed.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError
-
 from connector.errors import KafkaUnavailable
+from connector.kafka.inspection import Cluster, inspect
 from connector.kafka.security import Security
 
 _RETRY_SECONDS = 1.0
@@ -31,43 +29,39 @@ async def wait_for_topics(
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout
     while True:
-        try:
-            counts = await partition_counts(bootstrap_servers, security)
-            missing = [topic for topic in topics if topic not in counts]
-            if not missing:
-                return counts
-            problem = KafkaUnavailable(
-                f"Kafka has no topic {', '.join(missing)}: create it, or allow us to see it"
-            )
-        except KafkaUnavailable as error:
-            problem = error
+        patience = max(0.1, min(_ASK_SECONDS, deadline - loop.time()))
+        cluster = await inspect(bootstrap_servers, security, topics, patience)
+        problem = _problem(cluster)
+        if problem is None:
+            return {name: topic.partitions for name, topic in cluster.topics.items()}
         if loop.time() + _RETRY_SECONDS > deadline:
-            raise problem
-        on_retry(str(problem))
+            raise KafkaUnavailable(problem)
+        on_retry(problem)
         await asyncio.sleep(_RETRY_SECONDS)
 
 
-async def partition_counts(
-    bootstrap_servers: Sequence[str], security: Security
-) -> Mapping[str, int]:
-    """All topics that we may see, with the number of their partitions. Raises KafkaUnavailable."""
-    where = ", ".join(bootstrap_servers)
-    client = AIOKafkaClient(
-        bootstrap_servers=list(bootstrap_servers),
-        client_id="tiktok-audience-connector",
-        request_timeout_ms=int(_ASK_SECONDS * 1000),
-        **security.arguments(),
-    )
-    try:
-        async with asyncio.timeout(_ASK_SECONDS):
-            await client.bootstrap()
-            cluster = await client.fetch_all_metadata()
-    except (KafkaError, OSError, TimeoutError) as error:
-        raise KafkaUnavailable(
-            f"Kafka cannot be reached at {where}: {type(error).__name__}; "
+def _problem(cluster: Cluster) -> str | None:
+    """What keeps us from starting, in a sentence; None when nothing does."""
+    if all(cluster.servers.values()):
+        return (
+            f"Kafka cannot be reached at {_listed(cluster.servers)}; "
             "check kafka.bootstrap_servers and kafka.security"
-        ) from None
-    finally:
-        await client.close()
-    names = cluster.topics(exclude_internal_topics=False)
-    return {name: len(cluster.partitions_for_topic(name) or ()) for name in names}
+        )
+    if cluster.refusal is not None:
+        return f"Kafka does not tell of its topics ({cluster.refusal}); check kafka.security"
+    refused = {name: one.refusal for name, one in cluster.topics.items() if one.refusal}
+    if refused:
+        return f"Kafka keeps topics from us: {_listed(refused)}; check kafka.security"
+    missing = [name for name, topic in cluster.topics.items() if not topic.partitions]
+    if missing:
+        return f"Kafka has no topic {', '.join(missing)}: create it, or allow us to see it"
+    if cluster.brokers and all(cluster.brokers.values()):
+        return (
+            f"Kafka tells its clients to use {_listed(cluster.brokers)}; "
+            "check the brokers' advertised.listeners"
+        )
+    return None
+
+
+def _listed(problems: Mapping[str, str | None]) -> str:
+    return ", ".join(f"{name} ({why})" for name, why in problems.items())

@@ -4,10 +4,9 @@ Owns these choices, and writes them down in each of the three forms needed: the 
 emulator's accounts, and the model's routes.
 """
 
+import json
 from pathlib import Path
 from typing import Any, Final
-
-import yaml
 
 from connector.sandbox.emulator import Accounts, Audience, Fault, Limits, read_faults
 from connector.sandbox.generator import segment_names
@@ -98,7 +97,7 @@ def write_configuration(
         secret.write_text(token)
     path = folder / "connector.yaml"
     document = _configuration(folder, bootstrap_servers, tiktok_port, admin_port)
-    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    path.write_text(json.dumps(document, indent=2))  # JSON is YAML
     return path
 
 

@@ -4,23 +4,22 @@ Owns what an event does to the metrics and what it says in the log. Batches and 
 No function takes a value of a record or a secret; TikTok's own messages are not logged, for they may quote one.
 """
 
-import platform
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from enum import StrEnum
 
 import structlog
 
 from connector import __version__
 from connector.core.batch import Batch
-from connector.core.identity import DROP_REASONS, OTHER_SOURCE, UNMAPPED, Target
-from connector.core.model import Action, Partition
+from connector.core.identity import Target
+from connector.core.model import Partition
 from connector.core.outcome import Delivered, Rejected, Response, Retryable
 from connector.core.rate_limit import RateLimit
 from connector.core.routing import AudienceKey
 from connector.telemetry.catalogue import Catalogue
 
-_MAPPING = "segment/mapping"
-_PROBE = "user/info"
+MAPPING = "segment/mapping"
+PROBE = "user/info"
 
 _QUIET_SECONDS = 10.0
 """A warning that repeats is written once in so long, with the number that was left out."""
@@ -43,8 +42,8 @@ class ChangeEnd(StrEnum):
     HANDED_OVER = "handed_over"
 
 
-class Telemetry:
-    """Counts into the catalogue and writes the log.
+class _Events:
+    """What all events have: the metrics, the log, and clocks.
 
     Args:
         clock: monotonic seconds.
@@ -60,51 +59,25 @@ class Telemetry:
         self._log = structlog.get_logger("connector")
         self._said: dict[tuple[str, ...], tuple[float, int]] = {}
 
-    def prepare(
-        self,
-        topics: Iterable[str],
-        sources: Iterable[str],
-        targets: Iterable[Target],
-        codes: Iterable[str],
-    ) -> None:
-        """Let every series of a closed set exist from the start, so that a rate sees its first step."""
-        metrics = self.metrics
-        metrics.build_info.set(1, __version__, platform.python_version())
-        for topic in topics:
-            metrics.records_consumed.ensure(topic)
-            metrics.delivery_latency_seconds.ensure(topic)
-            for record_end in RecordEnd:
-                metrics.records.ensure(topic, record_end)
-            for change_end in ChangeEnd:
-                metrics.changes.ensure(topic, change_end)
-        for source in sources:
-            for reason in DROP_REASONS:
-                if reason != UNMAPPED:
-                    metrics.identifiers_dropped.ensure(source, reason)
-        metrics.identifiers_dropped.ensure(OTHER_SOURCE, UNMAPPED)
-        for target in targets:
-            for action in Action:
-                metrics.identifiers_sent.ensure(target, action)
-        for code in codes:
-            metrics.api_requests.ensure(_MAPPING, code)
-        self._prepare_unlabelled()
+    def secret_renewed(self, name: str) -> None:
+        self._log.info("secret renewed", of=name)
 
-    def _prepare_unlabelled(self) -> None:
-        metrics = self.metrics
-        for event in ("assigned", "revoked"):
-            metrics.consumer_rebalances.ensure(event)
-        for outcome in ("committed", "failed"):
-            metrics.offset_commits.ensure(outcome)
-        for trigger in ("size", "bytes", "age", "drain"):
-            metrics.batches.ensure(_MAPPING, trigger)
-        for endpoint in (_MAPPING, _PROBE):
-            metrics.api_request_duration_seconds.ensure(endpoint)
-        metrics.rate_limited.ensure(_MAPPING)
-        metrics.rate_limit_wait_seconds.ensure(_MAPPING)
-        metrics.batch_rows.ensure(_MAPPING)
-        metrics.event_loop_lag_seconds.ensure()
+    def _warn_seldom(self, event: str, about: tuple[str, ...] = (), **facts: object) -> None:
+        """Warn, but of the same thing once in a while, with the number of times it was not said."""
+        key = (event, *about)
+        now = self._clock()
+        said_at, unsaid = self._said.get(key, (float("-inf"), 0))
+        if now - said_at < _QUIET_SECONDS:
+            self._said[key] = (said_at, unsaid + 1)
+            return
+        self._said[key] = (now, 0)
+        if unsaid:
+            facts["repeated"] = unsaid
+        self._log.warning(event, **facts)
 
-    # Life
+
+class LifeEvents(_Events):
+    """Of the process: starting, waiting, running, stopping."""
 
     def starting(self, topics: Collection[str], destinations: Collection[str]) -> None:
         self._log.info(
@@ -123,13 +96,12 @@ class Telemetry:
     def stopped(self, pending: int) -> None:
         self._log.info("stopped", undelivered_changes=pending)
 
-    def secret_renewed(self, name: str) -> None:
-        self._log.info("secret renewed", of=name)
-
     def loop_lag(self, seconds: float) -> None:
         self.metrics.event_loop_lag_seconds.observe(seconds)
 
-    # Intake
+
+class IntakeEvents(_Events):
+    """Of records, partitions and commits."""
 
     def records_ended(self, topic: str, accepted: int, filtered: int, invalid: int) -> None:
         metrics = self.metrics
@@ -183,22 +155,24 @@ class Telemetry:
         self.metrics.offset_commits.add(1, "failed")
         self._warn_seldom("offset commit failed", why=why)
 
-    # Delivery
+
+class DeliveryEvents(_Events):
+    """Of changes, calls, halts and dead letters."""
 
     def changes_ended(self, topic: str, how: ChangeEnd, changes: int) -> None:
         self.metrics.changes.add(changes, topic, how)
 
     def batch_cut(self, batch: Batch) -> None:
-        self.metrics.batches.add(1, _MAPPING, batch.trigger)
-        self.metrics.batch_rows.observe(len(batch.rows), _MAPPING)
+        self.metrics.batches.add(1, MAPPING, batch.trigger)
+        self.metrics.batch_rows.observe(len(batch.rows), MAPPING)
 
     def mapping_answered(self, code: str, seconds: float) -> None:
-        self.metrics.api_requests.add(1, _MAPPING, code)
-        self.metrics.api_request_duration_seconds.observe(seconds, _MAPPING)
+        self.metrics.api_requests.add(1, MAPPING, code)
+        self.metrics.api_request_duration_seconds.observe(seconds, MAPPING)
 
     def probe_answered(self, code: str, seconds: float) -> None:
-        self.metrics.api_requests.add(1, _PROBE, code)
-        self.metrics.api_request_duration_seconds.observe(seconds, _PROBE)
+        self.metrics.api_requests.add(1, PROBE, code)
+        self.metrics.api_request_duration_seconds.observe(seconds, PROBE)
 
     def batch_delivered(
         self, audience: AudienceKey, batch: Batch, targets: Sequence[Target]
@@ -227,7 +201,7 @@ class Telemetry:
     def batch_retried(
         self, audience: AudienceKey, batch: Batch, outcome: Retryable, wait: float
     ) -> None:
-        self.metrics.api_retries.add(1, _MAPPING, outcome.reason)
+        self.metrics.api_retries.add(1, MAPPING, outcome.reason)
         self._warn_seldom(
             "batch will be sent again",
             (*audience, outcome.reason),
@@ -247,7 +221,7 @@ class Telemetry:
         )
 
     def rate_limited(self, rate: RateLimit) -> None:
-        self.metrics.rate_limited.add(1, _MAPPING)
+        self.metrics.rate_limited.add(1, MAPPING)
         pause = max(0.0, rate.paused_until - self._clock())
         self._warn_seldom(
             "tiktok limits the rate of calls",
@@ -256,7 +230,7 @@ class Telemetry:
         )
 
     def held_back(self, seconds: float) -> None:
-        self.metrics.rate_limit_wait_seconds.add(seconds, _MAPPING)
+        self.metrics.rate_limit_wait_seconds.add(seconds, MAPPING)
 
     def audience_halted(self, audience: AudienceKey, reason: str, response: Response) -> None:
         self._log.error(
@@ -283,8 +257,6 @@ class Telemetry:
     def max_rows_lowered(self, rows: int) -> None:
         self._log.warning("tiktok found a call too large: calls get smaller", max_rows=rows)
 
-    # Dead letters
-
     def dead_letter_written(self, topic: str, reason: str) -> None:
         self.metrics.dead_letters.add(1, topic, reason)
 
@@ -295,19 +267,6 @@ class Telemetry:
             letters=letters,
             wait_seconds=round(wait, 1),
         )
-
-    def _warn_seldom(self, event: str, about: tuple[str, ...] = (), **facts: object) -> None:
-        """Warn, but of the same thing once in a while, with the number of times it was not said."""
-        key = (event, *about)
-        now = self._clock()
-        said_at, unsaid = self._said.get(key, (float("-inf"), 0))
-        if now - said_at < _QUIET_SECONDS:
-            self._said[key] = (said_at, unsaid + 1)
-            return
-        self._said[key] = (now, 0)
-        if unsaid:
-            facts["repeated"] = unsaid
-        self._log.warning(event, **facts)
 
 
 def _audience(audience: AudienceKey) -> dict[str, object]:

@@ -55,6 +55,7 @@ def configure(level: str, style: str, stream: TextIO = sys.stdout) -> None:
     for name in _QUIET_LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
+    sys.unraisablehook = _unraisable
     warnings.simplefilter("default", ResourceWarning)
 
 
@@ -113,6 +114,13 @@ def _where(error: BaseException) -> list[str]:
 
 def crashed(error: BaseException) -> None:
     """Say that an error nobody foresaw ended the process: its types and places, not its words."""
-    log = structlog.get_logger("connector")
-    for one in error.exceptions if isinstance(error, BaseExceptionGroup) else (error,):
-        log.critical("internal error", exc_info=one)
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            crashed(one)
+    else:
+        structlog.get_logger("connector").critical("internal error", exc_info=error)
+
+
+def _unraisable(unraisable: Any) -> None:
+    """Python's own way would print a traceback, with words that may quote a record."""
+    structlog.get_logger("connector").error("ignored error", exc_info=unraisable.exc_value)

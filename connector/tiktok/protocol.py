@@ -97,7 +97,7 @@ CODE_LABELS = (*sorted(str(code) for code in _KNOWN_CODES), HTTP_5XX, TIMEOUT, C
 
 def cell_bytes(audience_id: str) -> int:
     """The most bytes that one identifier takes in a body: a cell with a SHA-256 digest, and a comma."""
-    return len(_cell_start()) + 64 + len(_cell_end(audience_id)) + 1
+    return len(_cell_start()) + 64 + len(_cell_end(audience_id).encode()) + 1
 
 
 def mapping_body(
@@ -189,13 +189,14 @@ def _by_code(code: int, response: Response) -> Outcome:
 def _by_status(http_status: int) -> Outcome:
     """The body is not TikTok's: something between us and it answered, or it failed."""
     if http_status >= 500:
-        return Retryable("http_error", Response(HTTP_5XX, http_status))
+        # A gateway that gave up does not know what TikTok has done, or still does.
+        return Retryable("http_error", Response(HTTP_5XX, http_status), in_doubt=True)
     response = Response(OTHER, http_status)
     if http_status == 404:
         return Halted("wrong_path", response)
     if 400 <= http_status < 500 and http_status != 429:
         return Rejected("http_error", response)
-    return Retryable("not_an_envelope", response)
+    return Retryable("not_an_envelope", response, in_doubt=True)
 
 
 def _envelope(body: bytes) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from connector.delivery.accounts import Account, Audience
 from connector.delivery.backlog import Backlog
 from connector.status import Parts
 from connector.telemetry.catalogue import Catalogue
-from connector.telemetry.events import Telemetry
+from connector.telemetry.events import DeliveryEvents
 from tests.fakes.tiktok import FakeDestination
 
 FIRST = Partition("members", 0)
@@ -65,7 +65,7 @@ class StandInParts:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.catalogue = Catalogue()
-        self.telemetry = Telemetry(self.catalogue, clock, lambda: 1_760_000_000.0)
+        self.delivery = DeliveryEvents(self.catalogue, clock, lambda: 1_760_000_000.0)
         self.source = StandInLag()
         self.intake = StandInIntake()
         self.pauses = StandInPauses()
@@ -81,7 +81,7 @@ class StandInParts:
             1,
             Limits(1000, 1_000_000, 1.0),
             {EMEA.audience_id: 120, APAC.audience_id: 120},
-            self.telemetry,
+            self.delivery,
         )
 
     def as_parts(self) -> Parts:

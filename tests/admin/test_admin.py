@@ -14,9 +14,10 @@ from prometheus_client.parser import text_string_to_metric_families as plain
 from connector import __version__
 from connector.admin import Admin
 from connector.core.identity import Target
-from connector.core.outcome import Response
 from connector.errors import ConnectorError
 from connector.status import Status
+from connector.telemetry.families import Histogram
+from connector.telemetry.series import prepare
 from connector.tiktok.protocol import CODE_LABELS
 from tests.admin.parts import APAC, DIGEST, EMEA, FIRST, SECOND, Clock, StandInParts
 from tests.promtool import check_metrics
@@ -59,13 +60,14 @@ class Site:
             )
 
     async def metrics(self) -> dict[str, dict[tuple[str, ...], float]]:
-        """Each sample's value by name and label values."""
+        """Each sample's value by name and label values, these in the order of their labels' names."""
         page = (await self.get("/metrics")).body.decode()
         samples: dict[str, dict[tuple[str, ...], float]] = {}
         for family in plain(page):
             for sample in family.samples:
                 name = sample.name.removeprefix("tiktok_connector_")
-                samples.setdefault(name, {})[tuple(sample.labels.values())] = sample.value
+                labels = tuple(value for _, value in sorted(sample.labels.items()))
+                samples.setdefault(name, {})[labels] = sample.value
         return samples
 
 
@@ -284,17 +286,14 @@ def test_the_status_names_nobody() -> None:
 
 def fill(site: Site) -> None:
     """Let something stand in every family."""
-    parts, telemetry = site.parts, site.parts.telemetry
-    telemetry.prepare(["members"], ["email"], [Target.EMAIL_SHA256], CODE_LABELS)
-    telemetry.records_ended("members", 5, 2, 1)
-    telemetry.record_error("members", "malformed_json")
-    telemetry.committed(1)
-    telemetry.dead_letter_written("members", "rejected")
-    telemetry.loop_lag(0.002)
-    telemetry.probe_answered("0", 0.04)
-    telemetry.audience_halted(EMEA, "audience_missing", Response("40007", 200, 40007))
-    telemetry.metrics.api_retries.add(1, "segment/mapping", "timeout")
-    telemetry.metrics.delivery_latency_seconds.observe_all([0.3, 2.0, 7000.0], "members")
+    parts, metrics = site.parts, site.parts.catalogue
+    prepare(metrics, ["members"], ["email"], [Target.EMAIL_SHA256], CODE_LABELS)
+    for family in metrics:
+        labels = ["members" if label == "topic" else "some" for label in family.labels]
+        if isinstance(family, Histogram):
+            family.observe_all([0.002, 2.0, 1e9], *labels)
+        else:
+            family.add(1, *labels)
     parts.put(EMEA, parts.track(FIRST, 42, oldest_ms=1_759_999_000_000))
     parts.identities.dropped["email", "malformed"] += 3
 
@@ -318,6 +317,10 @@ def test_prometheus_own_checker_finds_nothing_wrong() -> None:
         ("*/*", "text/plain; version=0.0.4"),
         ("text/plain;version=0.0.4", "text/plain; version=0.0.4"),
         (OPENMETRICS, OPENMETRICS),
+        ("", "text/plain; version=0.0.4"),
+        ("application/openmetrics-text; version=what", "text/plain; version=0.0.4"),
+        ("text/plain; version=1.x; escaping=what", "text/plain; version=0.0.4"),
+        ("application/openmetrics-text; version=1.0.0; escaping=what", OPENMETRICS),
         (f"{OPENMETRICS};q=0.8, text/plain;version=0.0.4;q=0.5", OPENMETRICS),
     ],
 )
@@ -344,13 +347,13 @@ def test_gauges_are_what_is_true_at_the_scrape() -> None:
         seen = await site.metrics()
         assert seen["pending_rows"] == {(): 1.0}
         assert seen["in_flight_requests"] == {(): 2.0}
-        assert seen["consumer_lag_records"] == {("members", "0"): 7.0}  # the other is not known
+        assert seen["consumer_lag_records"] == {("0", "members"): 7.0}  # the other is not known
         assert seen["consumer_assigned_partitions"] == {("members",): 2.0}
         assert seen["consumer_paused_partitions"] == {("members",): 1.0}
         assert seen["rate_limit_share_calls_per_second"] == {(): 10.0}
         assert seen["oldest_uncommitted_timestamp_seconds"] == {("members",): 1_759_999_000.0}
         assert seen["oldest_pending_change_timestamp_seconds"].keys() == {()}
-        assert seen["identifiers_dropped_total"]["email", "malformed"] == 3.0
+        assert seen["identifiers_dropped_total"]["malformed", "email"] == 3.0
 
         site.parts.backlog.forget()
         site.parts.checkpoint.assign([])
@@ -377,7 +380,10 @@ def test_halts_are_gauges_that_go_back() -> None:
         audience.gate.halt("audience_missing", 0.0, site.clock.now)
         seen = await site.metrics()
         assert seen["destination_halted"] == {("emea",): 1.0, ("apac",): 0.0}
-        assert seen["audience_halted"] == {tuple(APAC): 1.0, tuple(EMEA): 0.0}
+        assert seen["audience_halted"] == {
+            (APAC.audience_id, "apac"): 1.0,
+            (EMEA.audience_id, "emea"): 0.0,
+        }
 
         emea.gate.open()
         audience.gate.open()

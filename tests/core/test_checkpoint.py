@@ -37,7 +37,6 @@ def test_nothing_is_committable_before_the_first_span() -> None:
 
     assert checkpoint.committable() == {}
     assert checkpoint.position(LEFT) is None
-    assert checkpoint.is_settled()
 
 
 def test_a_span_is_open_until_the_intake_has_resolved_its_own_part() -> None:
@@ -83,16 +82,10 @@ def test_what_has_been_committed_is_not_committable_again() -> None:
 
     assert checkpoint.committable() == {}
     assert checkpoint.committed_position(LEFT) == 10
-    assert not checkpoint.is_settled()
 
     second.resolve()
 
     assert checkpoint.committable() == {LEFT: 20}
-    assert not checkpoint.is_settled()
-
-    checkpoint.committed({LEFT: 20})
-
-    assert checkpoint.is_settled()
 
 
 def test_a_commit_of_a_lost_partition_is_not_remembered() -> None:
@@ -118,7 +111,6 @@ def test_a_new_epoch_forgets_everything() -> None:
     assert checkpoint.committed_position(LEFT) is None
     assert checkpoint.position(LEFT) is None
     assert checkpoint.oldest_uncommitted_ms() == {}
-    assert checkpoint.is_settled()
 
 
 def test_late_resolves_of_a_forgotten_epoch_change_nothing() -> None:
@@ -240,6 +232,9 @@ class CheckpointModel(RuleBasedStateMachine):
         step=st.integers(0, 5),
         oldest_ms=st.integers(-1, 50),
     )
+    def take_a_poll(self, partition: Partition, step: int, oldest_ms: int) -> Span:
+        return self.track(partition, step, oldest_ms)
+
     def track(self, partition: Partition, step: int, oldest_ms: int) -> Span:
         before = self.checkpoint.position(partition) or 0
         span = self.checkpoint.track(partition, before + step, 0.0, oldest_ms)
@@ -305,15 +300,6 @@ class CheckpointModel(RuleBasedStateMachine):
         }
 
         assert self.checkpoint.committable() == expected
-
-    @invariant()
-    def settled_means_that_nothing_is_open_or_uncommitted(self) -> None:
-        current = [span for some in self.tracked.values() for _, span in some]
-        is_open = any(self.open[span] for span in current)
-
-        assert self.checkpoint.is_settled() == (
-            not is_open and not self.checkpoint.committable()
-        )
 
     @invariant()
     def the_oldest_time_is_the_first_open_spans(self) -> None:

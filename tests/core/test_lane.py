@@ -121,7 +121,7 @@ def test_columns_name_only_the_slots_that_occur_in_order() -> None:
         pytest.param(limits(), True, "drain", id="draining"),
     ],
 )
-def test_a_batch_says_why_it_was_cut(bounds: Limits, draining: bool, trigger: str) -> None:
+def test_a_batch_says_why_it_was_cut(bounds: Limits, *, draining: bool, trigger: str) -> None:
     audience = Audience(bounds)
     audience.add("a")
     audience.add("b")
@@ -215,7 +215,8 @@ def test_what_a_full_batch_left_behind_lingers_from_its_own_arrival() -> None:
 
 def test_once_everything_was_cut_nothing_is_due() -> None:
     audience = Audience()
-    batch = audience.add("a") and audience.cut()
+    audience.add("a")
+    batch = audience.cut()
 
     assert audience.lane.due_at() == math.inf
 
@@ -537,7 +538,9 @@ def test_a_fence_outlives_forgetting() -> None:
 
 @pytest.mark.parametrize("slots", [1, 2])
 @pytest.mark.parametrize("is_held", [False, True], ids=["ready", "held"])
-def test_churn_in_a_lane_that_is_never_cut_keeps_memory_bounded(slots: int, is_held: bool) -> None:
+def test_churn_in_a_lane_that_is_never_cut_keeps_memory_bounded(
+    slots: int, *, is_held: bool
+) -> None:
     audience = Audience(slots=slots)
     if is_held:
         audience.add(*["hot"] * slots)

@@ -110,9 +110,7 @@ class LaneModel(RuleBasedStateMachine):
         self.wanted |= dict.fromkeys(identifiers_of(digests), action)
         self.take_in(len(self.log) - 1)
 
-    @rule(
-        digests=users(SLOTS), action=actions, more=st.lists(actions, max_size=6)
-    )
+    @rule(digests=users(SLOTS), action=actions, more=st.lists(actions, max_size=6))
     def flap(self, digests: list[str | None], action: Action, more: list[Action]) -> None:
         for one in (action, *more):
             self.add(digests, one)
@@ -157,7 +155,7 @@ class LaneModel(RuleBasedStateMachine):
     # Calls.
 
     @rule(draining=st.booleans())
-    def cut(self, draining: bool) -> None:
+    def cut(self, *, draining: bool) -> None:
         batch = self.lane.cut(self.now, draining=draining)
         if self.echoes:
             self.echoes = [echo for echo in self.echoes if echo.until > self.now]
@@ -224,7 +222,7 @@ class LaneModel(RuleBasedStateMachine):
 
     @precondition(lambda self: self.calls)
     @rule(which=st.integers(0, 9), alone=st.booleans())
-    def fail(self, which: int, alone: bool) -> None:
+    def fail(self, which: int, *, alone: bool) -> None:
         call = self.take_call(which)
         self.lane.finish(call.batch)
         self.release()
@@ -232,7 +230,7 @@ class LaneModel(RuleBasedStateMachine):
 
     @precondition(lambda self: self.calls)
     @rule(which=st.integers(0, 9), applied=st.booleans(), window=st.sampled_from([0.5, 1.0, 3.0]))
-    def time_out(self, which: int, applied: bool, window: float) -> None:
+    def time_out(self, which: int, *, applied: bool, window: float) -> None:
         call = self.take_call(which)
         echo = Echo(call.batch.action, frozenset(call.identifiers), self.now + window)
         if applied:

@@ -90,7 +90,9 @@ def test_no_window_of_a_second_has_more_calls_than_the_allowance(
 @some
 @given(
     allowance=st.integers(1, 60),
-    parts=st.lists(st.tuples(st.floats(0, 1), st.floats(0.0, 3.0)), max_size=8),
+    parts=st.lists(
+        st.tuples(st.just(0.0) | st.floats(0.001, 1.0), st.floats(0.0, 3.0)), max_size=8
+    ),
     refusals=st.lists(st.booleans(), min_size=1, max_size=5),
 )
 def test_no_change_of_the_rate_makes_a_window_too_full(
@@ -246,6 +248,15 @@ def test_each_second_without_a_refusal_gives_back_a_twentieth_of_the_share() -> 
         seen.append(limit.rate)
 
     assert seen == pytest.approx([7.0, 7.5, 8.0, 9.0, 9.5, 10.0, 10.0])
+
+
+def test_recovery_begins_at_the_slowest_rate() -> None:
+    limit = RateLimit(10)
+    for second in range(60):
+        limit.refused(float(second), TO_MIDNIGHT)
+    limit.take(61.0)
+
+    assert limit.rate == pytest.approx(2.0)
 
 
 def test_a_refusal_begins_the_second_anew() -> None:

@@ -21,7 +21,7 @@ from connector.delivery.probes import Probes
 from connector.delivery.settlement import Clocks, RetryRules, Settlement
 from connector.errors import KafkaUnavailable
 from connector.telemetry.catalogue import Catalogue
-from connector.telemetry.events import Telemetry
+from connector.telemetry.events import DeliveryEvents
 from tests import virtual_time
 from tests.fakes.tiktok import FakeDestination
 
@@ -66,7 +66,7 @@ class Rig:
         self.emea, self.apac = FakeDestination(), FakeDestination()
         self.letters = RecordingLetters()
         clocks = Clocks(loop.time, lambda: 1_800_000_000.0 + loop.time() - self.start, chance)
-        self.telemetry = Telemetry(Catalogue(), clocks.now, clocks.wall)
+        self.telemetry = DeliveryEvents(Catalogue(), clocks.now, clocks.wall)
         self.accounts = {
             "emea": Account("emea", self.emea),
             "apac": Account("apac", self.apac),

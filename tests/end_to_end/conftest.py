@@ -22,8 +22,24 @@ def make_emulator(tmp_path: Path) -> Iterator[Callable[..., Emulator]]:
 
 
 @pytest.fixture
-def deploy(tmp_path: Path, broker: Cluster) -> Callable[..., Deployment]:
+def deploy_at(tmp_path: Path, broker: Cluster) -> Iterator[Callable[..., Deployment]]:
+    """Deploy against a TikTok under a URL."""
+    made: list[Deployment] = []
+
+    def make(url: str, segments: list[str], **overrides: Any) -> Deployment:
+        made.append(Deployment(tmp_path, broker, url, segments=segments, **overrides))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def deploy(deploy_at: Callable[..., Deployment]) -> Callable[..., Deployment]:
+    """Deploy against an emulator."""
+
     def make(emulator: Emulator, segments: list[str], **overrides: Any) -> Deployment:
-        return Deployment(tmp_path, broker, emulator.base_url, segments=segments, **overrides)
+        return deploy_at(emulator.base_url, segments, **overrides)
 
     return make

@@ -174,7 +174,7 @@ class Deployment:
         self.token_file.write_text(TOKEN + "\n")
         self.segments = list(segments)
         self.config = folder / "connector.yaml"
-        self._log_number = 0
+        self._processes: list[Process] = []
         self._write(emulator_url, overrides)
         self.model = Model(
             [Route(one, str(FIRST_AUDIENCE + n)) for n, one in enumerate(self.segments)], IDENTITIES
@@ -241,17 +241,24 @@ class Deployment:
         return len(some)
 
     def run(self, *options: str, environ: Mapping[str, str] | None = None) -> Process:
-        self._log_number += 1
-        log = self.folder / f"connector-{self._log_number}.log"
-        return Process(log, "run", "--config", str(self.config), *options, environ=environ)
+        log = self.folder / f"connector-{len(self._processes)}.log"
+        process = Process(log, "run", "--config", str(self.config), *options, environ=environ)
+        self._processes.append(process)
+        return process
+
+    def close(self) -> None:
+        """End what a failed test left running."""
+        for one in self._processes:
+            if one.process.poll() is None:
+                one.process.kill()
+                one.process.wait()
 
     def get(self, path: str) -> tuple[int, str]:
         return get(f"http://127.0.0.1:{self.admin_port}{path}")
 
     def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-        """All samples, without the prefix, by name and labels."""
-        status, text = self.get("/metrics")
-        assert status == 200, "no metrics"
+        """All samples, without the prefix, by name and labels; none before it listens."""
+        _, text = self.get("/metrics")
         return {
             (
                 sample.name.removeprefix("tiktok_connector_"),
@@ -272,8 +279,8 @@ class Deployment:
         return self.cluster.committed(self.group, self.topic)
 
     def is_all_committed(self) -> bool:
-        ends = {number: end for number, end in enumerate(self.offsets) if end}
-        return self.committed() == ends
+        committed = self.committed()
+        return all(committed.get(number, 0) == end for number, end in enumerate(self.offsets))
 
     def letters(self) -> list[dict[str, Any]]:
         count = sum(self.cluster.end_offsets(self.dead_letters).values())

@@ -33,7 +33,8 @@ def _secrets(values: list[bytes]) -> set[str]:
         if isinstance(event, dict):
             found.update(_texts(event.get("identities")))
             found.update(_texts(event.get("profile_id")))
-    return {one.strip() for one in found if len(one.strip()) >= 4}
+    nothings = {"none", "null", "undefined"}  # words of their own, and no identifier of anybody
+    return {one.strip() for one in found if len(one.strip()) >= 4} - nothings
 
 
 def _words(text: str) -> set[str]:

@@ -50,6 +50,7 @@ class Broker(Cluster):
         self._overrides = dict(overrides or {})
         self._ports: dict[str, int] = {}
         self._process: subprocess.Popen[bytes] | None = None
+        self._watchdog: subprocess.Popen[bytes] | None = None
         super().__init__("")
 
     def bootstrap(self, listener: Listener) -> str:
@@ -142,13 +143,12 @@ class Broker(Cluster):
         assert done.returncode == 0, f"the folder was not formatted:\n{done.stdout}{done.stderr}"
 
     def _launch(self) -> None:
-        # With the tests' process gone, killed too, nobody would end the broker: the kernel does where it can.
-        guard = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
-        command = [*guard, *_JAVA, "-cp", self._classpath, "kafka.Kafka", str(self._properties)]
+        command = [*_JAVA, "-cp", self._classpath, "kafka.Kafka", str(self._properties)]
         with (self.folder / "broker.log").open("ab") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
+        self._watchdog = _end_with_this_process(self._process.pid)
         try:
             self.await_ready()
         except BaseException:
@@ -157,13 +157,26 @@ class Broker(Cluster):
 
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None
+        watchdog, self._watchdog = self._watchdog, None
         assert process is not None, "the broker is not running"
+        if watchdog is not None:  # first: the number may be another process's soon
+            watchdog.kill()
+            watchdog.communicate()
         process.send_signal(how)
         try:
             process.wait(10)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _end_with_this_process(pid: int) -> subprocess.Popen[bytes]:
+    """Kill the broker when this process is gone, killed too: the pipe that the watchdog reads is closed then.
+
+    Not by the kernel's parent-death signal: that one follows the thread that started the broker.
+    """
+    command = ["sh", "-c", 'cat; kill -9 "$0"', str(pid)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
 
 
 def _free_ports(names: Iterable[str]) -> dict[str, int]:

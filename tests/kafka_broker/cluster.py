@@ -114,6 +114,32 @@ class Cluster:
         for future in admin.delete_records([target]).values():
             future.result(PATIENCE)
 
+    def create_compacted_topic(self) -> str:
+        """Make a topic that the broker compacts as soon as it can: see `compact`."""
+        config = {
+            "cleanup.policy": "compact",
+            "segment.ms": "100",
+            "min.cleanable.dirty.ratio": "0.01",
+            "delete.retention.ms": "0",
+        }
+        return self.create_topic(config=config)
+
+    def compact(self, topic: str) -> list[int]:
+        """Wait until only the newest record of each key is left; return the offsets that are.
+
+        Writes a record of its own now and then: only a segment that is not the newest is compacted.
+        """
+        found: list[int] = []
+
+        def is_compacted() -> bool:
+            self.produce(topic, [Message(b"roll", key=b"roll")])
+            nonlocal found
+            found = self._present(topic)
+            return len(found) < self.end_offsets(topic)[0] // 2
+
+        eventually(is_compacted, f"{topic} is compacted")
+        return found
+
     # --- offsets and groups
 
     def end_offsets(self, topic: str) -> dict[int, int]:
@@ -184,6 +210,21 @@ class Cluster:
         finally:
             consumer.close()
         return marks
+
+    def _present(self, topic: str) -> list[int]:
+        """The offsets of all records of a topic with one partition."""
+        end = self.end_offsets(topic)[0]
+        consumer = self._consumer(f"reader-{uuid4().hex}")
+        try:
+            consumer.assign([TopicPartition(topic, 0, 0)])
+            found: list[int] = []
+            while not found or found[-1] < end - 1:
+                message = consumer.poll(PATIENCE)
+                assert message is not None, f"{topic} cannot be read to its end"
+                found.append(_as_message(message).offset)
+        finally:
+            consumer.close()
+        return found
 
     def _await_partitions(self, topic: str, total: int) -> None:
         eventually(lambda: len(self.partitions(topic)) == total, f"{topic} has leaders")

@@ -15,7 +15,14 @@ from connector.core.outcome import Delivered, Rejected, Response, Retryable
 from connector.core.rate_limit import RateLimit
 from connector.core.routing import AudienceKey
 from connector.telemetry.catalogue import Catalogue
-from connector.telemetry.events import ChangeEnd, RecordEnd, Telemetry
+from connector.telemetry.events import (
+    ChangeEnd,
+    DeliveryEvents,
+    IntakeEvents,
+    LifeEvents,
+    RecordEnd,
+)
+from connector.telemetry.series import prepare
 
 TOPIC = "members"
 PARTITION = Partition(TOPIC, 3)
@@ -25,6 +32,10 @@ QUOTE = f"id {DIGEST} of jane@example.com is not valid"
 RESPONSE = Response("40002", 200, 40002, message=QUOTE, request_id="20261120120000ABCDEF")
 
 Logged = list[MutableMapping[str, Any]]
+
+
+class Telemetry(LifeEvents, IntakeEvents, DeliveryEvents):
+    """All events over one catalogue."""
 
 
 class Hands:
@@ -87,7 +98,7 @@ SAMPLES: dict[Any, Any] = {
 
 def events() -> list[str]:
     names = [name for name, _ in inspect.getmembers(Telemetry, inspect.isfunction)]
-    return [name for name in names if not name.startswith("_") and name != "prepare"]
+    return [name for name in names if not name.startswith("_")]
 
 
 def tell(telemetry: Telemetry, name: str) -> None:
@@ -205,10 +216,10 @@ def test_latency_counts_from_the_records_own_timestamps(telemetry: Telemetry, ha
     assert sent == {(Target.EMAIL_SHA256, Action.ADD): 3}
 
 
-def test_series_of_closed_sets_exist_from_the_start(telemetry: Telemetry) -> None:
-    telemetry.prepare([TOPIC], ["email"], [Target.EMAIL_SHA256], ["0", "40002", "timeout"])
+def test_series_of_closed_sets_exist_from_the_start() -> None:
+    metrics = Catalogue()
+    prepare(metrics, [TOPIC], ["email"], [Target.EMAIL_SHA256], ["0", "40002", "timeout"])
 
-    metrics = telemetry.metrics
     assert len(metrics.records.values) == 3
     assert len(metrics.changes.values) == 4
     assert set(metrics.batches.values) == {

@@ -1,0 +1,541 @@
+"""From source identities to digests: what is usable, by tables; and how rows are made of them."""
+
+import hashlib
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from connector.core.identity import (
+    DROP_REASONS,
+    KNOWN_BAD_DIGEST,
+    MALFORMED,
+    NOT_A_DIGEST,
+    NOT_TEXT,
+    OTHER_SOURCE,
+    UNMAPPED,
+    IdentityMap,
+    IdentityMapping,
+    Target,
+    Transformation,
+    Unusable,
+    encoder,
+    normaliser,
+)
+from connector.errors import InvalidRecord
+
+EMAIL = IdentityMapping("email", Target.EMAIL_SHA256)
+PHONE = IdentityMapping("phone", Target.PHONE_SHA256)
+US_PHONE = IdentityMapping("phone", Target.PHONE_SHA256, default_region="US")
+IDFA = IdentityMapping("idfa", Target.IDFA_SHA256)
+GAID_MD5 = IdentityMapping("gaid", Target.AAID_MD5)
+
+UUID = "5f3a2b18-9c4d-4e7f-b8e2-17d3a1e69b25"
+ZERO_UUID = "00000000-0000-0000-0000-000000000000"
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def md5(text: str) -> str:
+    return hashlib.md5(text.encode()).hexdigest()
+
+
+def usable(mapping: IdentityMapping, value: str) -> str | None:
+    """The value's normal form; None when it is not usable."""
+    try:
+        return normaliser(mapping)(value.strip())
+    except Unusable as unusable:
+        reason = str(unusable)
+    assert reason == MALFORMED
+    return None
+
+
+# Normal forms, as TikTok's own examples have them.
+
+
+@pytest.mark.parametrize(
+    ("mapping", "value", "digest"),
+    [
+        pytest.param(
+            EMAIL,
+            "janedoe@gmail.com",
+            "d6117306485ed0e50afab3ac871e98f81699151f30281527d63ff5f233656c69",
+            id="e-mail of the help centre",
+        ),
+        pytest.param(
+            EMAIL,
+            " ALICE_abc@gmail.com ",
+            "848a771458438fc2ec420560d769fb9b9b86851ee338ec56517baabd79d3bb4f",
+            id="e-mail to be trimmed and lower-cased",
+        ),
+        pytest.param(
+            PHONE,
+            "+12133734253",
+            "9f7ec22d72092cd3c0b58726ed9c2d91b92e51a3f29837508fb2948bb22dd2fd",
+            id="phone number with its plus sign",
+        ),
+        pytest.param(
+            IDFA,
+            UUID.upper(),
+            "83dc3f5f32b9472613b0f038d36f22585a609d018af6f6067f50da318bf354bd",
+            id="device id in lower case",
+        ),
+    ],
+)
+def test_the_published_examples_have_their_published_digests(
+    mapping: IdentityMapping, value: str, digest: str
+) -> None:
+    assert encoder(mapping)(value) == digest
+
+
+@pytest.mark.parametrize(
+    ("value", "normal"),
+    [
+        ("jane@example.com", "jane@example.com"),
+        ("Jane.Doe+Tag@Example.COM", "jane.doe+tag@example.com"),
+        ("\u00a0jane@example.com\n", "jane@example.com"),
+        ("a@b.c", "a@b.c"),
+        ("a@b.c.", "a@b.c."),
+        ("a@.b.c", "a@.b.c"),
+        ("jürgen@müller.de", "jürgen@müller.de"),
+        ('"odd"@example.com', '"odd"@example.com'),
+        ("a@b", None),
+        ("a@b.", None),
+        ("a@.b", None),
+        ("a@.", None),
+        ("a@", None),
+        ("@b.c", None),
+        ("a@@b.c", None),
+        ("a@b@c.d", None),
+        ("a b@c.de", None),
+        ("a@b .de", None),
+        ("a@b.d\te", None),
+        ("a\u2003b@c.de", None),
+        ("a@b\u3000.de", None),
+        ("jane.example.com", None),
+        ("", None),
+        ("   ", None),
+    ],
+)
+def test_an_email_has_one_at_sign_a_local_part_a_dot_inside_its_domain_and_no_space(
+    value: str, normal: str | None
+) -> None:
+    assert usable(EMAIL, value) == normal
+
+
+@pytest.mark.parametrize(
+    ("value", "normal"),
+    [
+        (UUID, UUID),
+        (UUID.upper(), UUID),
+        (f"  {UUID}\n", UUID),
+        ("00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000001"),
+        (ZERO_UUID, None),
+        (UUID.replace("-", ""), None),
+        (f"{{{UUID}}}", None),
+        (UUID[:-1], None),
+        (UUID + "0", None),
+        (UUID.replace("5f", "5g"), None),
+        (UUID.replace("-", "\u2010"), None),
+        ("5f3a2b1-89c4d-4e7f-b8e2-17d3a1e69b25", None),
+        (UUID.replace("5", "\u0665", 1), None),
+        ("", None),
+    ],
+)
+@pytest.mark.parametrize("mapping", [IDFA, GAID_MD5], ids=["IDFA_SHA256", "AAID_MD5"])
+def test_a_device_id_is_a_uuid_that_is_not_all_zero(
+    mapping: IdentityMapping, value: str, normal: str | None
+) -> None:
+    assert usable(mapping, value) == normal
+
+
+@pytest.mark.parametrize(
+    ("value", "normal"),
+    [
+        ("+12133734253", "+12133734253"),
+        ("+1 (213) 373-4253", "+12133734253"),
+        ("+1.213.373.4253", "+12133734253"),
+        ("+49 [30] {123} 456", "+4930123456"),
+        ("(+44) 20 7946 0958", "+442079460958"),
+        ("+1\u00a0213\u2009373\u20114253", "+12133734253"),
+        ("+1\u2003213\u3000373\u20134253", "+12133734253"),
+        ("+1234567", "+1234567"),
+        ("+123456789012345", "+123456789012345"),
+        ("+1234567890123456", None),
+        ("+123456", None),
+        ("+02133734253", None),
+        ("++12133734253", None),
+        ("+1213373425x", None),
+        ("+1/213/3734253", None),
+        ("+\u0661\u0662\u0661\u0663\u0663\u0667\u0663\u0664\u0662\u0665\u0663", None),
+        ("12133734253", None),
+        ("(213) 373-4253", None),
+        ("0012133734253", None),
+        ("+", None),
+        ("", None),
+    ],
+)
+def test_a_phone_number_with_its_plus_sign_has_seven_to_fifteen_digits(
+    value: str, normal: str | None
+) -> None:
+    assert usable(PHONE, value) == normal
+
+
+@pytest.mark.parametrize(
+    ("region", "value", "normal"),
+    [
+        ("US", "(213) 373-4253", "+12133734253"),
+        ("US", "213.373.4253", "+12133734253"),
+        ("US", "12133734253", "+12133734253"),
+        ("US", "+44 20 7946 0958", "+442079460958"),
+        ("GB", "020 7946 0958", "+442079460958"),
+        ("DE", "030 123456", "+4930123456"),
+        ("IT", "02 1234 5678", "+390212345678"),
+        ("US", "123", None),
+        ("US", "(000) 000-0000", None),
+        ("US", "020 7946 0958", None),
+        ("US", "416 555 0123", None),
+        ("US", "call 213 373 4253", None),
+        ("US", "213 373 4253 ext. 7", None),
+        ("US", "1-800-FLOWERS", None),
+        ("US", "x+12133734253", None),
+        ("US", "tel:2133734253;phone-context=+1", None),
+        ("US", "9" * 300, None),
+        ("US", "", None),
+        ("US", "-", None),
+    ],
+)
+def test_a_phone_number_without_a_plus_sign_must_be_valid_in_the_default_region(
+    region: str, value: str, normal: str | None
+) -> None:
+    assert usable(PHONE._replace(default_region=region), value) == normal
+
+
+@pytest.mark.parametrize(
+    ("strip_plus", "strip_dots", "value", "normal"),
+    [
+        (True, False, "Jane.Doe+tag+more@Example.com", "jane.doe@example.com"),
+        (False, True, "Jane.Doe+a.b@Example.co.uk", "janedoe+ab@example.co.uk"),
+        (True, True, "J.D.+x@a.b", "jd@a.b"),
+        (True, False, "jane@a+b.c", "jane@a+b.c"),
+        (True, False, "+tag@a.b", None),
+        (False, True, "...@a.b", None),
+        (True, True, ".+x@a.b", None),
+        (True, True, "a@b", None),
+    ],
+)
+def test_stripping_touches_the_local_part_alone(
+    *, strip_plus: bool, strip_dots: bool, value: str, normal: str | None
+) -> None:
+    mapping = EMAIL._replace(strip_plus=strip_plus, strip_dots=strip_dots)
+
+    assert usable(mapping, value) == normal
+
+
+# Digests.
+
+
+@pytest.mark.parametrize(
+    ("mapping", "digest"),
+    [
+        (EMAIL, sha256("a@b.c")),
+        (PHONE, sha256("+1234567")),
+        (IDFA, sha256(UUID)),
+        (GAID_MD5, md5(UUID)),
+    ],
+    ids=lambda value: value.target if isinstance(value, IdentityMapping) else "",
+)
+@pytest.mark.parametrize("transformation", ["auto", "never"])
+def test_a_digest_of_the_targets_length_passes_lower_cased(
+    mapping: IdentityMapping, digest: str, transformation: str
+) -> None:
+    encode = encoder(mapping._replace(transformation=Transformation(transformation)))
+
+    assert encode(digest) == digest
+    assert encode(f" {digest.upper()}\n") == digest
+
+
+@pytest.mark.parametrize(
+    ("mapping", "transformation", "value", "reason"),
+    [
+        pytest.param(
+            EMAIL, "always", sha256("a@b.c"), MALFORMED, id="a digest where all are plain"
+        ),
+        pytest.param(EMAIL, "never", "a@b.c", NOT_A_DIGEST, id="a plain one where all are digests"),
+        pytest.param(EMAIL, "never", "", NOT_A_DIGEST, id="nothing where all are digests"),
+        pytest.param(EMAIL, "auto", md5("a@b.c"), MALFORMED, id="MD5 for a SHA-256 target"),
+        pytest.param(EMAIL, "never", md5("a@b.c"), NOT_A_DIGEST, id="MD5, and only digests"),
+        pytest.param(GAID_MD5, "auto", sha256(UUID), MALFORMED, id="SHA-256 for an MD5 target"),
+        pytest.param(EMAIL, "auto", sha256("a@b.c")[:-1], MALFORMED, id="one digit short"),
+        pytest.param(EMAIL, "auto", sha256("a@b.c") + "0", MALFORMED, id="one digit more"),
+        pytest.param(EMAIL, "auto", "g" * 64, MALFORMED, id="not hexadecimal"),
+        pytest.param(EMAIL, "auto", "\u0661" * 64, MALFORMED, id="digits of another script"),
+        pytest.param(EMAIL, "auto", "x " + sha256("a@b.c"), MALFORMED, id="a digest within text"),
+    ],
+)
+def test_what_is_neither_a_digest_nor_a_usable_value_is_refused(
+    mapping: IdentityMapping, transformation: str, value: str, reason: str
+) -> None:
+    encode = encoder(mapping._replace(transformation=Transformation(transformation)))
+
+    with pytest.raises(Unusable, match=f"^{reason}$"):
+        encode(value)
+
+
+@pytest.mark.parametrize("text", ["", "null", "undefined", "none", ZERO_UUID])
+@pytest.mark.parametrize("transformation", ["auto", "never"])
+def test_the_digests_of_nothing_are_refused(text: str, transformation: str) -> None:
+    for mapping, digest in ((EMAIL, sha256(text)), (GAID_MD5, md5(text))):
+        encode = encoder(mapping._replace(transformation=Transformation(transformation)))
+
+        with pytest.raises(Unusable, match=f"^{KNOWN_BAD_DIGEST}$"):
+            encode(digest)
+        with pytest.raises(Unusable, match=f"^{KNOWN_BAD_DIGEST}$"):
+            encode(digest.upper())
+
+
+def test_md5_targets_are_hashed_with_md5() -> None:
+    assert encoder(GAID_MD5)(UUID.upper()) == md5(UUID)
+
+
+@pytest.mark.parametrize("mapping", [EMAIL, US_PHONE, IDFA], ids=["e-mail", "phone", "device id"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("a@" + "." * 1_000_000 + " b", id="dots"),
+        pytest.param("a@" + "b." * 500_000 + "@", id="labels"),
+        pytest.param("@" * 1_000_000, id="at signs"),
+        pytest.param("a" * 1_000_000 + "@b", id="a long local part"),
+        pytest.param("+" + "1 " * 500_000, id="digits and spaces"),
+        pytest.param("1" * 1_000_000, id="digits"),
+        pytest.param("-" * 1_000_000, id="dashes"),
+        pytest.param(" a" * 500_000, id="spaces"),
+    ],
+)
+def test_no_value_of_a_megabyte_holds_the_event_loop(mapping: IdentityMapping, value: str) -> None:
+    identities = IdentityMap([mapping])
+    began = time.process_time()
+
+    assert identities.rows({mapping.source: value}) == []
+    assert time.process_time() - began < 0.2
+
+
+# Rows.
+
+
+def rows_of(
+    mappings: Sequence[IdentityMapping], identities: dict[str, Any]
+) -> list[list[str | None]]:
+    return IdentityMap(mappings).rows(identities)
+
+
+def e(name: str) -> str:
+    return sha256(f"{name}@b.c")
+
+
+def p(number: int) -> str:
+    return sha256(f"+1213373{number}")
+
+
+ONE, TWO, THREE = "1@b.c", "2@b.c", "3@b.c"
+PHONE_ONE, PHONE_TWO = "+12133731111", "+12133732222"
+
+
+@pytest.mark.parametrize(
+    ("identities", "rows"),
+    [
+        pytest.param({"email": ONE, "phone": PHONE_ONE}, [[e("1"), p(1111)]], id="one of each"),
+        pytest.param({"email": ONE}, [[e("1"), None]], id="one alone"),
+        pytest.param({"phone": PHONE_ONE}, [[None, p(1111)]], id="phone-only users are users"),
+        pytest.param(
+            {"email": [ONE], "phone": [PHONE_ONE]}, [[e("1"), p(1111)]], id="lists of one"
+        ),
+        pytest.param(
+            {"email": [ONE, TWO], "phone": [PHONE_ONE, PHONE_TWO]},
+            [[e("1"), p(1111)], [e("2"), p(2222)]],
+            id="first with first",
+        ),
+        pytest.param(
+            {"email": [ONE, TWO, THREE], "phone": PHONE_ONE},
+            [[e("1"), p(1111)], [e("2"), None], [e("3"), None]],
+            id="the shorter one ends",
+        ),
+        pytest.param(
+            {"email": [ONE, "bad", TWO], "phone": [PHONE_ONE, PHONE_TWO]},
+            [[e("1"), p(1111)], [None, p(2222)], [e("2"), None]],
+            id="an unusable one keeps its place",
+        ),
+        pytest.param(
+            {"email": [None, ONE], "phone": ["", PHONE_TWO]},
+            [[e("1"), p(2222)]],
+            id="a row without anything is none",
+        ),
+        pytest.param(
+            {"email": [None, ONE], "phone": [PHONE_ONE]},
+            [[None, p(1111)], [e("1"), None]],
+            id="an absent one keeps its place",
+        ),
+        pytest.param({"EMAIL": ONE, "Phone": PHONE_ONE}, [[e("1"), p(1111)]], id="any case"),
+        pytest.param(
+            {"email": ONE, "Email": TWO}, [[e("1"), None], [e("2"), None]], id="both spellings"
+        ),
+        pytest.param({"email": ONE, "phone": None}, [[e("1"), None]], id="null is absent"),
+        pytest.param({"email": ONE, "phone": ""}, [[e("1"), None]], id="nothing is absent"),
+        pytest.param({"email": ONE, "phone": []}, [[e("1"), None]], id="no value is absent"),
+        pytest.param({"email": ONE, "crm": "7"}, [[e("1"), None]], id="an unmapped one beside"),
+        pytest.param({}, [], id="nothing"),
+        pytest.param({"crm": "7"}, [], id="unmapped alone"),
+        pytest.param({"email": "bad"}, [], id="unusable alone"),
+    ],
+)
+def test_the_values_of_several_namespaces_are_zipped(
+    identities: dict[str, Any], rows: list[list[str | None]]
+) -> None:
+    assert rows_of([EMAIL, PHONE], identities) == rows
+
+
+def test_several_sources_of_one_target_are_united_in_configured_order() -> None:
+    second, first = EMAIL._replace(source="work"), EMAIL._replace(source="Home")
+    identities = {"work": [ONE, "bad"], "home": TWO, "phone": PHONE_ONE}
+    rows = rows_of([first, PHONE, second], identities)
+
+    assert rows == [[e("2"), p(1111)], [e("1"), None]]
+
+
+@pytest.mark.parametrize(
+    "identities",
+    [
+        {"maid": UUID, "email": [ONE, TWO]},
+        {"maid": UUID, "EMAIL": [ONE, TWO]},
+        {"maid": [UUID], "email": [ONE, TWO]},
+    ],
+    ids=["list beside it", "another case", "lists"],
+)
+def test_one_source_for_two_targets_loses_nothing_beside_it(identities: dict[str, Any]) -> None:
+    maid = [IDFA._replace(source="maid"), IdentityMapping("maid", Target.AAID_SHA256)]
+    rows = rows_of([*maid, EMAIL], identities)
+
+    assert rows == [[sha256(UUID), sha256(UUID), e("1")], [None, None, e("2")]]
+
+
+def test_targets_are_in_configured_order_once_each() -> None:
+    identities = IdentityMap([PHONE, EMAIL, EMAIL._replace(source="Work")])
+
+    assert identities.targets == (Target.PHONE_SHA256, Target.EMAIL_SHA256)
+    assert identities.sources == {"phone", "email", "work"}
+
+
+# Counting what is dropped.
+
+
+@pytest.mark.parametrize(
+    ("identities", "dropped"),
+    [
+        pytest.param({"email": ONE, "phone": PHONE_ONE}, {}, id="nothing is dropped"),
+        pytest.param({"email": "bad"}, {("email", MALFORMED): 1}, id="malformed"),
+        pytest.param({"Email": ["bad", "bad", ONE]}, {("email", MALFORMED): 2}, id="in a list"),
+        pytest.param({"email": 7}, {("email", NOT_TEXT): 1}, id="a number"),
+        pytest.param({"email": True}, {("email", NOT_TEXT): 1}, id="a boolean"),
+        pytest.param({"email": {"a": ONE}}, {("email", NOT_TEXT): 1}, id="an object"),
+        pytest.param(
+            {"email": [[ONE], 1.5, {}]}, {("email", NOT_TEXT): 3}, id="odd ones in a list"
+        ),
+        pytest.param({"email": sha256("")}, {("email", KNOWN_BAD_DIGEST): 1}, id="known bad"),
+        pytest.param({"email": [None, ""], "phone": None}, {}, id="absent ones are not dropped"),
+        pytest.param({"email": "  "}, {("email", MALFORMED): 1}, id="white space"),
+        pytest.param(
+            {"email": ONE, "crm": "7", "cookie": ["8", "9"]},
+            {(OTHER_SOURCE, UNMAPPED): 2},
+            id="unmapped namespaces, by name",
+        ),
+        pytest.param({"email": ONE, "crm": None, "x": [""]}, {}, id="absent unmapped ones"),
+        pytest.param(
+            {"email": "bad", "phone": "bad", "crm": 1},
+            {("email", MALFORMED): 1, ("phone", MALFORMED): 1, (OTHER_SOURCE, UNMAPPED): 1},
+            id="all at once",
+        ),
+    ],
+)
+def test_each_drop_is_counted_once(
+    identities: dict[str, Any], dropped: dict[tuple[str, str], int]
+) -> None:
+    mapped = IdentityMap([EMAIL, PHONE])
+    mapped.rows(identities)
+
+    assert mapped.dropped == dropped
+    assert {reason for _, reason in mapped.dropped} <= set(DROP_REASONS)
+
+
+def test_an_unmapped_namespace_is_counted_beside_one_source_of_two_targets() -> None:
+    maid = [IDFA._replace(source="maid"), IdentityMapping("maid", Target.AAID_SHA256)]
+    mapped = IdentityMap(maid)
+    mapped.rows({"maid": UUID, "crm": "7"})
+
+    assert mapped.dropped == {(OTHER_SOURCE, UNMAPPED): 1}
+
+
+# Judging a profile without rows.
+
+
+@pytest.mark.parametrize(
+    ("identities", "reason"),
+    [
+        pytest.param({}, "no_identities", id="empty"),
+        pytest.param({"email": None, "crm": ""}, "no_identities", id="all absent"),
+        pytest.param({"email": [], "crm": [None, ""]}, "no_identities", id="all absent in lists"),
+        pytest.param({"email": "bad"}, "no_usable_identity", id="a mapped one, none usable"),
+        pytest.param(
+            {"Email": "bad", "crm": "7"}, "no_usable_identity", id="beside an unmapped one"
+        ),
+        pytest.param({"email": 7}, "no_usable_identity", id="a number"),
+        pytest.param({"email": [{}]}, "no_usable_identity", id="an object in a list"),
+    ],
+)
+def test_a_profile_without_a_usable_identity_is_invalid(
+    identities: dict[str, Any], reason: str
+) -> None:
+    mapped = IdentityMap([EMAIL, PHONE])
+
+    assert mapped.rows(identities) == []
+    with pytest.raises(InvalidRecord) as invalid:
+        mapped.judge(identities)
+    assert invalid.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    "identities",
+    [{"crm": "7"}, {"crm": "7", "email": None}, {"crm": 7}, {"crm": {}, "phone": ["", None]}],
+)
+def test_a_profile_of_unmapped_namespaces_alone_is_no_fault(identities: dict[str, Any]) -> None:
+    mapped = IdentityMap([EMAIL, PHONE])
+
+    assert mapped.rows(identities) == []
+    mapped.judge(identities)
+
+
+@pytest.mark.parametrize("namespace", ["email", "crm"])
+@pytest.mark.parametrize("depth", [10, 500, 50_000])
+def test_deeply_nested_values_are_merely_unusable(namespace: str, depth: int) -> None:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    mapped = IdentityMap([EMAIL])
+
+    assert mapped.rows({namespace: value}) == []
+    if namespace == "email":
+        with pytest.raises(InvalidRecord, match="email"):
+            mapped.judge({namespace: value})
+    else:
+        mapped.judge({namespace: value})
+
+
+def test_a_judgement_names_configured_namespaces_and_no_value() -> None:
+    mapped = IdentityMap([EMAIL, PHONE])
+
+    with pytest.raises(InvalidRecord) as invalid:
+        mapped.judge({"EMAIL": "secret", "phone": ["secret"], "secret": "secret"})
+
+    assert invalid.value.detail == "no usable value under: email, phone"

@@ -1,0 +1,246 @@
+"""The native event by tables: what it must have, what is ignored, and what is said about a wrong one."""
+
+import contextlib
+import time
+from typing import Any
+
+import orjson
+import pytest
+
+from connector.core.model import Action
+from connector.errors import InvalidRecord
+from connector.formats.membership import MALFORMED_TIMESTAMP, Membership
+from connector.formats.native import decode
+
+NON_ASCII = {"comment": "\u00fc"}
+"""An ignored field that the fast decoding leaves to the general one."""
+
+
+def event(**changes: Any) -> dict[str, Any]:
+    """A right event with these fields changed; `...` takes one away."""
+    tree = {
+        "profile_id": "p-1",
+        "segment": "high-value",
+        "status": "entered",
+        "identities": {"email": "jane@example.com"},
+    } | changes
+    return {key: value for key, value in tree.items() if value is not ...}
+
+
+def membership(tree: Any) -> Membership:
+    [one] = decode(orjson.dumps(tree))
+    return one
+
+
+def refusal(value: bytes) -> tuple[str, str]:
+    with pytest.raises(InvalidRecord) as invalid:
+        decode(value)
+    assert str(invalid.value) == invalid.value.detail
+    return invalid.value.reason, invalid.value.detail
+
+
+WRONG_TYPES: list[tuple[str, str, tuple[object, ...]]] = [
+    ("profile_id", "a string", (None, 7, [], {})),
+    ("segment", "a string", (None, True, ["a"])),
+    ("status", "a string", (None, 1, {})),
+    ("identities", "an object", (None, "a@b.c", [], 7)),
+]
+
+both_ways = pytest.mark.parametrize("beside", [{}, NON_ASCII], ids=["typed", "general"])
+
+
+@both_ways
+@pytest.mark.parametrize(("status", "action"), [("entered", Action.ADD), ("exited", Action.DELETE)])
+def test_entering_adds_and_exiting_deletes(
+    beside: dict[str, Any], status: str, action: Action
+) -> None:
+    assert membership(event(status=status, **beside)) == Membership(
+        "high-value", action, {"email": "jane@example.com"}
+    )
+
+
+@both_ways
+@pytest.mark.parametrize(
+    "identities",
+    [
+        {},
+        {"email": "a@b.c", "phone": "+12133734253"},
+        {"phone": ["+12133734253", None]},
+        {"email": None, "idfa": ""},
+        {"crm": 7, "flag": True, "object": {"a": [1]}},
+        {"e-mail \u00fc": "j\u00fcrgen@b.de"},
+    ],
+    ids=str,
+)
+def test_identities_of_any_type_are_passed_on(
+    beside: dict[str, Any], identities: dict[str, Any]
+) -> None:
+    assert membership(event(identities=identities, **beside)).identities == identities
+
+
+@both_ways
+@pytest.mark.parametrize(
+    "extra", [{"x": None}, {"x": [1, {"y": 2}]}, {"": 1}, {"Segment": 7, "STATUS": "gone"}], ids=str
+)
+def test_unknown_fields_are_ignored(beside: dict[str, Any], extra: dict[str, Any]) -> None:
+    assert membership(event(**extra, **beside)) == membership(event())
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("timestamp", "problem"),
+    [
+        (..., None),
+        (None, None),
+        ("2026-11-20T12:00:00Z", None),
+        ("2026-11-20t12:00:00z", None),
+        ("2026-11-20T12:00:00.5Z", None),
+        ("2026-11-20T12:00:00.123456789+14:00", None),
+        ("2026-11-20 12:00:00-00:00", None),
+        ("2026-11-20T12:00:00", MALFORMED_TIMESTAMP),
+        ("2026-11-20", MALFORMED_TIMESTAMP),
+        ("2026-11-20T12:00Z", MALFORMED_TIMESTAMP),
+        ("2026-13-20T12:00:00Z", MALFORMED_TIMESTAMP),
+        ("2026-11-20T25:00:00Z", MALFORMED_TIMESTAMP),
+        ("yesterday", MALFORMED_TIMESTAMP),
+        ("", MALFORMED_TIMESTAMP),
+        (1_763_640_000, MALFORMED_TIMESTAMP),
+        (True, MALFORMED_TIMESTAMP),
+        ({}, MALFORMED_TIMESTAMP),
+    ],
+    ids=str,
+)
+def test_a_malformed_timestamp_is_told_and_ignored(
+    beside: dict[str, Any], timestamp: Any, problem: str | None
+) -> None:
+    one = membership(event(timestamp=timestamp, **beside))
+
+    assert one.problem == problem
+    assert one.segment == "high-value"
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        pytest.param(b"", "malformed_json", id="empty"),
+        pytest.param(b"  ", "malformed_json", id="white space"),
+        pytest.param(b"\x00", "malformed_json", id="a zero byte"),
+        pytest.param(b"\xff\xfe{\x00}\x00", "malformed_json", id="UTF-16"),
+        pytest.param(
+            b"\xef\xbb\xbf" + orjson.dumps(event()), "malformed_json", id="a byte order mark"
+        ),
+        pytest.param(b'{"profile_id": "\xe4"}', "malformed_json", id="Latin-1"),
+        pytest.param(
+            b'{"profile_id": "\xed\xa0\x80"}', "malformed_json", id="a surrogate in UTF-8"
+        ),
+        pytest.param(b'{"profile_id": "\\ud800"}', "malformed_json", id="a lone surrogate"),
+        pytest.param(b"hello", "malformed_json", id="text"),
+        pytest.param(b"{", "malformed_json", id="cut off"),
+        pytest.param(orjson.dumps(event())[:-1], "malformed_json", id="without its last byte"),
+        pytest.param(orjson.dumps(event()) + b"x", "malformed_json", id="with a byte too many"),
+        pytest.param(orjson.dumps(event()) * 2, "malformed_json", id="two in one"),
+        pytest.param(b"{'profile_id': 'p'}", "malformed_json", id="Python's quotes"),
+        pytest.param(b'{"profile_id": NaN}', "malformed_json", id="NaN"),
+        pytest.param(b'{"profile_id": Infinity}', "malformed_json", id="Infinity"),
+        pytest.param(b'{"identities": {"a": -Infinity}}', "malformed_json", id="-Infinity"),
+        pytest.param(b'{"profile_id": "p",}', "malformed_json", id="a comma too many"),
+        pytest.param(b"null", "not_an_object", id="null"),
+        pytest.param(b"[]", "not_an_object", id="a list"),
+        pytest.param(b"[" + orjson.dumps(event()) + b"]", "not_an_object", id="an event in a list"),
+        pytest.param(b'"entered"', "not_an_object", id="a string"),
+        pytest.param(b"7", "not_an_object", id="a number"),
+        pytest.param(b"[" * 100_000, "malformed_json", id="brackets that do not end"),
+        pytest.param(b"[" * 100_000 + b"]" * 100_000, "malformed_json", id="deep lists"),
+        pytest.param(
+            b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "malformed_json", id="deep objects"
+        ),
+    ],
+)
+def test_what_is_not_json_or_not_an_object_is_refused(value: bytes, reason: str) -> None:
+    assert refusal(value)[0] == reason
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("changes", "reason", "detail"),
+    [
+        pytest.param({name: ...}, "missing_field", f"{name} is missing", id=f"no {name}")
+        for name in ("profile_id", "segment", "status", "identities")
+    ]
+    + [
+        pytest.param({name: value}, "wrong_type", f"{name} is not {kind}", id=f"{name} {value!r}")
+        for name, kind, values in WRONG_TYPES
+        for value in values
+    ]
+    + [
+        pytest.param(
+            {"status": status},
+            "unknown_status",
+            "status is neither entered nor exited",
+            id=f"status {status!r}",
+        )
+        for status in ("", "Entered", "entered ", "realized", "removed")
+    ],
+)
+def test_a_wrong_shape_is_refused_with_what_is_wrong(
+    beside: dict[str, Any], changes: dict[str, Any], reason: str, detail: str
+) -> None:
+    assert refusal(orjson.dumps(event(**changes, **beside))) == (reason, detail)
+
+
+@pytest.mark.parametrize("tail", [b"", ',"x":"\u00fc"'.encode()], ids=["typed", "general"])
+def test_of_a_key_that_stands_twice_the_last_counts(tail: bytes) -> None:
+    head = b'{"profile_id":"p","segment":"a","status":"entered","identities":{"email":"old"}'
+    again = b',"identities":{"email":"older","email":"new"},"status":"exited","segment":"b"'
+    [one] = decode(head + again + tail + b"}")
+
+    assert one == Membership("b", Action.DELETE, {"email": "new"})
+
+
+@pytest.mark.parametrize("tail", [b"", ',"x":"\u00fc"'.encode()], ids=["typed", "general"])
+def test_a_wrong_value_before_the_last_does_not_count(tail: bytes) -> None:
+    head = b'{"segment":7,"status":null,"identities":[],"profile_id":"p","segment":"b",'
+    [one] = decode(head + b'"status":"exited","identities":{}' + tail + b"}")
+
+    assert one == Membership("b", Action.DELETE, {})
+
+
+MEGABYTE = 1_000_000
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(orjson.dumps(event(extra="x" * MEGABYTE)), id="a long ignored field"),
+        pytest.param(orjson.dumps(event(extra="\u00fc" * (MEGABYTE // 2))), id="not ASCII"),
+        pytest.param(orjson.dumps(event(profile_id="x" * MEGABYTE)), id="a long profile id"),
+        pytest.param(orjson.dumps(event(status="x" * MEGABYTE)), id="a long status"),
+        pytest.param(
+            orjson.dumps(event(timestamp="2026-11-20T12:00:00." + "1" * MEGABYTE)), id="time"
+        ),
+        pytest.param(
+            orjson.dumps(event(identities={"email": ["x"] * (MEGABYTE // 4)})), id="many values"
+        ),
+        pytest.param(
+            orjson.dumps(event(identities={str(number): "x" for number in range(MEGABYTE // 13)})),
+            id="many namespaces",
+        ),
+        pytest.param(b"9" * MEGABYTE, id="a long number"),
+        pytest.param(b'{"timestamp":' + b"9" * MEGABYTE + b"}", id="a long number as a time"),
+        pytest.param(b'{"x":' + b"1e" + b"9" * MEGABYTE + b"}", id="a long exponent"),
+        pytest.param(b"[" * MEGABYTE, id="brackets"),
+        pytest.param(b'"' + b"\\u00fc" * (MEGABYTE // 6) + b'"', id="escapes"),
+        pytest.param(b" " * MEGABYTE, id="spaces"),
+        pytest.param(b'{"a":1,' * (MEGABYTE // 7), id="objects"),
+        pytest.param(b"\xff" * MEGABYTE, id="not UTF-8"),
+    ],
+)
+def test_a_megabyte_of_anything_takes_less_than_fifty_milliseconds(value: bytes) -> None:
+    took = []
+    for _ in range(3):
+        began = time.process_time()
+        with contextlib.suppress(InvalidRecord):
+            decode(value)
+        took.append(time.process_time() - began)
+
+    assert min(took) < 0.05
