@@ -218,7 +218,7 @@ class Parts:
             self.checkpoint,
             self.committer,
             self.dispatcher,
-            self.backlog,
+            self.dead_letters,
             self.rate,
             self._settings.delivery.drain_seconds,
             self.on_intake,

@@ -187,7 +187,7 @@ class Ownership:
         checkpoint: Checkpoint,
         committer: Committer,
         dispatcher: Dispatcher,
-        backlog: Backlog,
+        dead_letters: DeadLetterQueue,
         rate: RateLimit,
         drain_seconds: float,
         telemetry: IntakeEvents,
@@ -196,8 +196,9 @@ class Ownership:
         self._checkpoint = checkpoint
         self._committer = committer
         self._dispatcher = dispatcher
-        self._backlog = backlog
+        self._dead_letters = dead_letters
         self._rate = rate
+        self._is_leaving = False
         self._drain_seconds = drain_seconds
         self._telemetry = telemetry
 
@@ -207,7 +208,7 @@ class Ownership:
         if partitions:
             self._telemetry.revoked(partitions)
             await self._hand_over()
-        self._backlog.forget()
+        self._dispatcher.forget()
         self._checkpoint.assign(())
         self._rate.set_part(0.0)
 
@@ -216,15 +217,22 @@ class Ownership:
         self._telemetry.assigned(partitions, share)
         self._checkpoint.assign(partitions)
         self._rate.set_part(share)
-        self._dispatcher.resume()
-        self._intake.open()
+        if not self._is_leaving:
+            self._dispatcher.resume()
+            self._intake.open()
 
     async def leave(self) -> None:
         """The process stops: as a revocation of everything, but that nothing comes after."""
+        self._is_leaving = True
         self._intake.close()
         await self._hand_over()
 
     async def _hand_over(self) -> None:
         await self._committer.commit()
-        await self._dispatcher.drain(self._drain_seconds)
+        try:
+            async with asyncio.timeout(self._drain_seconds):
+                await self._dispatcher.drain(self._drain_seconds)
+                await self._dead_letters.flush()
+        except TimeoutError:
+            pass  # what is not resolved is not committed, and read again
         await self._committer.commit()

@@ -40,9 +40,9 @@ class UntilEnd:
 
     def clip(self, partition: Partition, chunk: Chunk) -> Chunk:
         """The chunk without what was written after the start."""
-        end = self._ends[partition]
+        end = self._ends.get(partition)
         self._positions[partition] = chunk.position
-        if chunk.position <= end:
+        if end is None or chunk.position <= end:
             return chunk
         return Chunk(
             [record for record in chunk.records if record.offset < end],

@@ -44,6 +44,7 @@ class DeadLetterQueue:
         self._bytes = 0
         self._under_way = 0
         self._arrived = asyncio.Event()
+        self._emptied = asyncio.Event()
 
     def __len__(self) -> int:
         """How many letters the broker has not acknowledged."""
@@ -62,6 +63,12 @@ class DeadLetterQueue:
         self._bytes += len(letter.value)
         self._arrived.set()
 
+    async def flush(self) -> None:
+        """Wait until every letter has been acknowledged."""
+        while len(self):
+            self._emptied.clear()
+            await self._emptied.wait()
+
     async def run(self) -> None:
         """Send what is put, for ever."""
         while True:
@@ -73,6 +80,7 @@ class DeadLetterQueue:
                 await self._send([one.letter for one in some])
                 self._under_way = 0
                 self._acknowledge(some)
+            self._emptied.set()
 
     async def _send(self, letters: list[Letter]) -> None:
         failures = 0

@@ -88,6 +88,11 @@ class Dispatcher:
             self._ended.clear()
             await _wait_for(self._ended, min(left, 0.1))
 
+    def forget(self) -> None:
+        """Give up everything pending; calls under way end on their own."""
+        self._backlog.forget()
+        self.touch(self._backlog)
+
     def resume(self) -> None:
         """After a drain: linger again."""
         self._draining = False

@@ -1,39 +1,47 @@
 """Ending a client of aiokafka within a bound.
 
-Owns the one way to stop: on a dead or frozen broker a client's own stop may hang, or end in a CancelledError.
+Owns the one way to stop: on a dead or frozen broker a client's own stop may hang, or end in a CancelledError, and
+leave tasks that connect again for ever.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Collection
 from typing import Any
+
+from connector.kafka import internals
 
 _CANCEL_SECONDS = 1.0
 _CLOSE_SECONDS = 1.0
 
 
-async def stop_within(stop: Coroutine[Any, Any, None], client: Any, timeout: float) -> None:
-    """Run a client's stop as a task of its own; past the time cancel it and close the connections.
+async def stop_within(stoppable: Any, timeout: float) -> None:
+    """Run a consumer's or producer's stop as a task of its own; past the time end its tasks and connections.
 
-    Never raises for what the client does. Takes up to two seconds more than the time. Cancelled, it leaves nothing
-    running.
+    Never raises for what it does. Takes up to three seconds more than the time.
     """
-    task = asyncio.create_task(stop)
+    stopping = asyncio.create_task(stoppable.stop())
     try:
-        await asyncio.wait((task,), timeout=timeout)
+        await asyncio.wait((stopping,), timeout=timeout)
     finally:
-        if not task.done():
-            task.cancel()
-    await asyncio.wait((task,), timeout=_CANCEL_SECONDS)
-    if _went_well(task):
+        stopping.cancel()
+    await asyncio.wait((stopping,), timeout=_CANCEL_SECONDS)
+    if _went_well(stopping):
         return
-    closing = asyncio.create_task(client.close())
-    try:
-        await asyncio.wait((closing,), timeout=_CLOSE_SECONDS)
-    finally:
-        closing.cancel()
-    _went_well(closing)
+    await _end(internals.tasks_of(stoppable))
+    closing = asyncio.create_task(internals.client_of(stoppable).close())
+    await asyncio.wait((closing,), timeout=_CLOSE_SECONDS)
+    await _end([closing])
 
 
-def _went_well(task: asyncio.Task[None]) -> bool:
+async def _end(tasks: Collection[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=_CANCEL_SECONDS)
+    for task in tasks:
+        _went_well(task)
+
+
+def _went_well(task: asyncio.Task[Any]) -> bool:
     """Also fetches the error, which asyncio would log otherwise."""
     return task.done() and not task.cancelled() and task.exception() is None

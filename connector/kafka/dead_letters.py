@@ -109,4 +109,4 @@ class KafkaDeadLetters:
         """Stop within the time, also when the broker is dead or frozen. A later `send` connects anew."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await stop_within(producer.stop(), producer.client, timeout)
+            await stop_within(producer, timeout)

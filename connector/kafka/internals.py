@@ -4,14 +4,27 @@ Owns every access to the consumer's private parts. Each has a test on a real bro
 """
 # ruff: noqa: SLF001  the library has no accessors for these
 
+import asyncio
 from typing import Any
 
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 
 
-def client_of(consumer: Any) -> Any:
-    """The client that holds the consumer's connections."""
-    return consumer._client
+def client_of(owner: Any) -> Any:
+    """The client that holds a consumer's or a producer's connections."""
+    return owner.client if isinstance(owner, AIOKafkaProducer) else owner._client
+
+
+def tasks_of(owner: Any) -> set[asyncio.Task[Any]]:
+    """The tasks that run for a consumer or a producer. It has no list of them: some are nobody's but the loop's."""
+    names = ("_fetcher", "_coordinator", "_sender", "_message_accumulator")
+    parts = [owner, client_of(owner), *(getattr(owner, name, None) for name in names)]
+    return {
+        task
+        for task in asyncio.all_tasks()
+        if (frame := getattr(task.get_coro(), "cr_frame", None)) is not None
+        and any(frame.f_locals.get("self") is part for part in parts if part is not None)
+    }
 
 
 def position_now(consumer: Any, partition: TopicPartition) -> int | None:

@@ -196,8 +196,7 @@ class KafkaSource:
         if self._listener is not None:
             self._listener.close()
         if self._consumer is not None:
-            client = internals.client_of(self._consumer)
-            await stop_within(self._consumer.stop(), client, timeout)
+            await stop_within(self._consumer, timeout)
 
     def share(self) -> float:
         """The part of all partitions of the topics that is ours."""
