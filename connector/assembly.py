@@ -23,6 +23,7 @@ from connector.delivery.settlement import Clocks, RetryRules, Settlement
 from connector.formats import native
 from connector.formats.membership import Decode
 from connector.intake import Intake, Ownership, Pauses
+from connector.kafka import quiet
 from connector.kafka.dead_letters import KafkaDeadLetters
 from connector.kafka.security import Security
 from connector.kafka.source import KafkaSource, SourceConfig
@@ -49,6 +50,7 @@ class Parts:
     def __init__(
         self, settings: Settings, secrets: Secrets, clock: Callable[[], float], *, until_end: bool
     ) -> None:
+        quiet.install()
         self._settings = settings
         self._secrets = secrets
         self._until_end = until_end

@@ -12,6 +12,8 @@ from connector.kafka.security import Security
 
 _RETRY_SECONDS = 1.0
 _ASK_SECONDS = 10.0
+_LEAST_ASK_SECONDS = 2.0
+"""In less time a login over TLS may not be refused yet, and the last word would be that nobody answers."""
 
 
 async def wait_for_topics(
@@ -24,12 +26,12 @@ async def wait_for_topics(
     """The number of partitions of each topic, once all exist.
 
     Raises:
-        KafkaUnavailable: they do not within the time; says what is missing.
+        KafkaUnavailable: they do not within the time, or two seconds more; says what is missing.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout
     while True:
-        patience = max(0.1, min(_ASK_SECONDS, deadline - loop.time()))
+        patience = min(_ASK_SECONDS, max(_LEAST_ASK_SECONDS, deadline - loop.time()))
         cluster = await inspect(bootstrap_servers, security, topics, patience)
         problem = _problem(cluster)
         if problem is None:

@@ -37,6 +37,7 @@ class SourceConfig:
 
     Attributes:
         drain_seconds: how long `revoked` may take; the group waits so long, and some more.
+        metadata_seconds: after so long at most, partitions that were added are noticed.
     """
 
     bootstrap_servers: Sequence[str]
@@ -47,6 +48,7 @@ class SourceConfig:
     session_timeout_seconds: float = 10.0
     drain_seconds: float = 20.0
     poll_records: int = _POLL_RECORDS
+    metadata_seconds: float = 60.0
 
 
 class KafkaSource:
@@ -126,7 +128,7 @@ class KafkaSource:
             rebalance_timeout_ms=rebalance_ms,
             # It also bounds JoinGroup, which waits for the slowest member.
             request_timeout_ms=rebalance_ms + 10_000,
-            metadata_max_age_ms=60_000,
+            metadata_max_age_ms=int(config.metadata_seconds * 1000),
             **self._security.arguments(),
         )
 

@@ -61,7 +61,7 @@ class FakeKafka:
             self._append(Partition(topic, number), key, value)
         self._wake()
 
-    def push(self, partition: Partition, values: Iterable[bytes | None | Hole]) -> None:
+    def push(self, partition: Partition, values: Iterable[bytes | Hole | None]) -> None:
         """Write values, or holes, to one partition."""
         for value in values:
             if isinstance(value, Hole):

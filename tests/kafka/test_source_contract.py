@@ -7,8 +7,9 @@ import pytest
 
 from connector.core.model import Partition
 from connector.errors import KafkaUnavailable
+from tests.fakes.kafka import Entry
 from tests.kafka.member import PATIENCE, Told, eventually, run, started
-from tests.kafka.worlds import PARTITIONS, EmbeddedWorld, Entry, FakeWorld, RealWorld, World
+from tests.kafka.worlds import PARTITIONS, EmbeddedWorld, FakeWorld, RealWorld, World
 from tests.kafka_broker import Cluster
 
 MakeWorld = Callable[[], World]

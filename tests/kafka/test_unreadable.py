@@ -72,7 +72,7 @@ def test_reading_begins_behind_the_bad_record_of_a_batch(
 
 @pytest.mark.parametrize("is_committed", [False, True])
 def test_what_was_read_of_other_partitions_is_not_lost(
-    broker: Cluster, group: str, is_committed: bool
+    broker: Cluster, group: str, *, is_committed: bool
 ) -> None:
     async def test() -> None:
         servers = broker.bootstrap_servers
