@@ -30,11 +30,12 @@ check: install  ## lint, format and types
 
 .PHONY: test
 test: check  ## all checks and all tests, on a real broker that the tests bring up
-	$(BIN)/python -m pytest
+	$(BIN)/python -m tests
 
 .PHONY: test-fast
 test-fast: install  ## the tests that need neither a broker nor a process of their own
-	$(BIN)/python -m pytest --ignore tests/kafka --ignore tests/end_to_end --ignore tests/sandbox
+	$(BIN)/python -m pytest --quiet -n 2 --ignore tests/kafka --ignore tests/end_to_end --ignore tests/sandbox \
+	  --ignore tests/cli
 
 .PHONY: bench
 bench: install  ## records per CPU-second beside the limit of the parts

@@ -54,7 +54,8 @@ class Queue:
         self.since = math.inf
 
     def append(self, row: Row) -> None:
-        self.since = min(self.since, row.since)
+        if row.since < self.since:  # noqa: PLR1730  hot
+            self.since = row.since
         self.live += 1
         self.cells += row.left
         self.rows.append(row)
@@ -169,7 +170,8 @@ class Lane:
                 newest[digest] = row
                 if older is not None:
                     # A change that is replaced again and again must be sent some day.
-                    row.since = min(row.since, older.since)
+                    if older.since < row.since:  # noqa: PLR1730  hot
+                        row.since = older.since
                     self._take_over(older, slot)
                 if digest in in_flight:
                     fenced = True

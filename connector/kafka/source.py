@@ -25,8 +25,7 @@ from connector.kafka.reading import Reader
 from connector.kafka.rebalance import Assignment, Listener
 from connector.kafka.security import Security
 
-_POLL_RECORDS = 1000
-_COMMIT_SECONDS = 5.0
+_POLL_RECORDS = 500
 _QUERY_SECONDS = 15.0
 _JOIN_GRACE_SECONDS = 30.0
 
@@ -38,6 +37,7 @@ class SourceConfig:
     Attributes:
         drain_seconds: how long `revoked` may take; the group waits so long, and some more.
         metadata_seconds: after so long at most, partitions that were added are noticed.
+        commit_seconds: how long one commit may take.
     """
 
     bootstrap_servers: Sequence[str]
@@ -49,6 +49,7 @@ class SourceConfig:
     drain_seconds: float = 20.0
     poll_records: int = _POLL_RECORDS
     metadata_seconds: float = 60.0
+    commit_seconds: float = 5.0
 
 
 class KafkaSource:
@@ -150,7 +151,7 @@ class KafkaSource:
             if not mine:
                 return
             try:
-                async with asyncio.timeout(_COMMIT_SECONDS):  # it retries without end
+                async with asyncio.timeout(self._config.commit_seconds):  # it retries without end
                     await self._consumer.commit(mine)
             except TimeoutError:
                 raise KafkaUnavailable("the broker did not answer in time") from None

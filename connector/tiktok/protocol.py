@@ -196,7 +196,7 @@ def _by_status(http_status: int) -> Outcome:
         return Halted("wrong_path", response)
     if 400 <= http_status < 500 and http_status != 429:
         return Rejected("http_error", response)
-    return Retryable("not_an_envelope", response, in_doubt=True)
+    return Retryable("not_an_envelope", response, in_doubt=http_status != 429)
 
 
 def _envelope(body: bytes) -> dict[str, Any] | None:

@@ -92,6 +92,7 @@ class LaneModel(RuleBasedStateMachine):
         self.spans: list[Span] = []
         self.read_from = 0
         self.left_behind_at = -math.inf
+        """When a full batch last left rows behind; it counts their wait anew."""
 
     @initialize(
         max_rows=st.integers(1, 4),
@@ -286,6 +287,7 @@ class LaneModel(RuleBasedStateMachine):
         assert {id(row) for row in forgotten} == {id(one.row) for one in self.pending}
         assert len(forgotten) == len(self.pending)
         assert len(self.lane) == 0
+        assert not self.lane._alone
 
         for row in forgotten:
             assert row.span.open == 1
@@ -317,7 +319,7 @@ class LaneModel(RuleBasedStateMachine):
             assert self.lane.due_at(draining=True) <= self.now
             assert self.lane.waiting_since() <= counted_from
         for one in self.pending:
-            assert self.lane.oldest_since() <= one.row.span.arrived
+            assert self.lane.oldest_since() <= max(one.row.span.arrived, self.left_behind_at)
         if not self.pending:
             assert self.lane.oldest_since() == math.inf
 

@@ -6,6 +6,8 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 
+import pytest
+
 from connector.sandbox.generator import Event, Traffic, generate, segment_names
 from tests.end_to_end.deployment import Deployment, Emulator, until
 
@@ -18,6 +20,7 @@ THREE_PERCENT = (
 )
 
 
+@pytest.mark.paced
 def test_200_000_events_with_failing_calls_end_in_equal_audiences_and_numbers(
     make_emulator: Callable[..., Emulator], deploy: Callable[..., Deployment]
 ) -> None:
@@ -79,6 +82,7 @@ def test_a_kill_in_the_middle_of_calls_loses_nothing(
     deployment.verdict(emulator)
 
 
+@pytest.mark.paced
 def test_200_audiences_at_10_calls_a_second_are_served_within_a_minute_by_larger_calls(
     make_emulator: Callable[..., Emulator], deploy: Callable[..., Deployment]
 ) -> None:

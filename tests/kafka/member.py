@@ -116,9 +116,11 @@ def kafka_source(
 
 
 @asynccontextmanager
-async def started(source: AnySource, told: Told | None = None) -> AsyncIterator[Reader]:
+async def started(
+    source: AnySource, told: Told | None = None, **options: Any
+) -> AsyncIterator[Reader]:
     """Start the source, and stop it in the end."""
-    await source.start(told or Told(), START_SECONDS, lambda _: None)
+    await source.start(told or Told(), START_SECONDS, lambda _: None, **options)
     try:
         yield Reader(source)
     finally:

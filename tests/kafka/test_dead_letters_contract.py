@@ -146,23 +146,3 @@ def test_a_send_outlives_an_outage_and_can_be_given_up(own_broker: Broker) -> No
         assert values - {letter(1).value} == {letter(0).value, letter(2).value}
 
     run(test())
-
-
-@pytest.mark.parametrize("how", ["frozen", "killed"])
-def test_stop_is_bounded_whatever_the_broker_does(own_broker: Broker, how: str) -> None:
-    async def test() -> None:
-        topic = own_broker.create_topic()
-        dead_letters = real(own_broker.bootstrap_servers, topic)
-        await dead_letters.start()
-        await dead_letters.send([letter(0)])
-        (own_broker.freeze if how == "frozen" else own_broker.kill)()
-        try:
-            sending = asyncio.create_task(dead_letters.send([letter(1)]))
-            await asyncio.wait((sending,), timeout=0.2)
-            sending.cancel()
-            await asyncio.wait((sending,), timeout=1.0)
-            await asyncio.wait_for(dead_letters.stop(1.0), 5.0)
-        finally:
-            (own_broker.thaw if how == "frozen" else own_broker.restart)()
-
-    run(test())

@@ -4,16 +4,21 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from connector.core.model import Partition
+from connector.core.model import Letter, Partition
 from connector.errors import KafkaUnavailable
 from connector.kafka import internals
+from connector.kafka.dead_letters import KafkaDeadLetters
+from connector.kafka.security import Security
 from connector.kafka.source import KafkaSource
 from tests.kafka.member import PATIENCE, Reader, Told, eventually, kafka_source, run, started
 from tests.kafka_broker import Broker, Cluster, Message
+
+LETTER = Letter(b"key", b"a letter", [("connector.reason", b"malformed_json")])
 
 
 def numbers(start: int, count: int) -> list[bytes]:
@@ -139,7 +144,7 @@ def test_latest_commits_where_it_begins_so_that_a_rebalance_skips_nothing(
 ) -> None:
     async def test() -> None:
         broker.produce(topic, numbers(0, 3))
-        rules = {"auto_offset_reset": "latest"}
+        rules: dict[str, Any] = {"auto_offset_reset": "latest"}
         async with started(kafka_source(broker.bootstrap_servers, [topic], group, **rules)) as one:
             await one.until_position(Partition(topic, 0), 3)
             await one.source.commit(one.positions)
@@ -186,7 +191,9 @@ def test_a_rebalance_is_awaited_and_what_is_committed_in_it_is_where_the_next_on
         both = [Partition(topic, 0), Partition(topic, 1)]
         broker.produce(topic, [Message(b"x", partition=n) for n in (0, 1) for _ in range(5)])
         servers = broker.bootstrap_servers
-        first, second = (kafka_source(servers, [topic], group) for _ in range(2))
+        first, second = (
+            kafka_source(servers, [topic], group, session_timeout_seconds=1.5) for _ in range(2)
+        )
         order: list[str] = []
 
         async def drain() -> None:
@@ -227,7 +234,10 @@ def test_no_commit_passes_between_a_revocation_and_the_next_assignment(
 ) -> None:
     async def test() -> None:
         topic = broker.create_topic(partitions=2)
-        first, second = (kafka_source(broker.bootstrap_servers, [topic], group) for _ in range(2))
+        first, second, third = (
+            kafka_source(broker.bootstrap_servers, [topic], group, session_timeout_seconds=1.5)
+            for _ in range(3)
+        )
         refused: list[str] = []
 
         async def slow() -> None:
@@ -239,7 +249,6 @@ def test_no_commit_passes_between_a_revocation_and_the_next_assignment(
             two = Told(slow)  # the group waits for the second, the first is revoked at once
             async with started(second, two) as b, polling(b):
                 await eventually(lambda: bool(two.assignments), "the second's assignment")
-                third = kafka_source(broker.bootstrap_servers, [topic], group)
                 before = len(one.assignments)
                 joining = asyncio.create_task(third.start(Told(), PATIENCE, lambda _: None))
                 await eventually(lambda: len(one.revocations) > before, "the revocation")
@@ -361,61 +370,90 @@ def test_topics_that_come_while_we_wait(broker: Cluster, group: str) -> None:
 async def _begin(broker: Broker, group: str) -> tuple[KafkaSource, Reader, Partition]:
     topic = broker.create_topic()
     broker.produce(topic, numbers(0, 3))
-    source = kafka_source(broker.bootstrap_servers, [topic], group, session_timeout_seconds=3.0)
+    source = kafka_source(
+        broker.bootstrap_servers, [topic], group, session_timeout_seconds=3.0, commit_seconds=1.0
+    )
     await source.start(Told(), PATIENCE, lambda _: None)
     reader = Reader(source)
     await reader.until_count(3)
     return source, reader, Partition(topic, 0)
 
 
-@pytest.mark.parametrize("how", ["killed", "frozen"])
-def test_stop_and_commit_are_bounded_when_the_broker_is(
-    own_broker: Broker, group: str, how: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("connector.kafka.source._COMMIT_SECONDS", 1.0)
+async def _stops_in_time(source: KafkaSource, partition: Partition) -> None:
+    """Committing and stopping take no longer than they may, and leave nothing running."""
+    began = time.monotonic()
+    with pytest.raises(KafkaUnavailable):
+        await source.commit({partition: 3})
+    assert time.monotonic() - began < 3.0
+    assert await source.poll() == {}  # and does not raise
+    began = time.monotonic()
+    await source.stop(1.0)
+    assert time.monotonic() - began < 5.0
+    assert not internals.tasks_of(source._consumer)
 
+
+async def _letters(broker: Broker) -> KafkaDeadLetters:
+    """A producer that has written a letter, and has another under way when its broker goes."""
+    letters = KafkaDeadLetters([broker.bootstrap_servers], broker.create_topic(), Security())
+    await letters.start()
+    await letters.send([LETTER])
+    return letters
+
+
+async def _letters_stop_in_time(letters: KafkaDeadLetters) -> None:
+    sending = asyncio.create_task(letters.send([LETTER]))
+    done, _ = await asyncio.wait((sending,), timeout=0.2)
+    assert not done
+    sending.cancel()
+    producer = letters._producer
+    began = time.monotonic()
+    await letters.stop(1.0)
+    assert time.monotonic() - began < 5.0
+    assert not internals.tasks_of(producer)
+
+
+def test_a_frozen_broker_bounds_commit_and_stop(own_broker: Broker, group: str) -> None:
     async def test() -> None:
-        source, reader, partition = await _begin(own_broker, group)
-        (own_broker.freeze if how == "frozen" else own_broker.kill)()
+        source, _, partition = await _begin(own_broker, group)
+        letters = await _letters(own_broker)
+        own_broker.freeze()
         try:
-            started_at = time.monotonic()
-            with pytest.raises(KafkaUnavailable):
-                await source.commit({partition: 3})
-            assert time.monotonic() - started_at < 3.0
-            await reader.poll()  # brings nothing, and does not raise
-            started_at = time.monotonic()
-            await source.stop(1.0)
-            assert time.monotonic() - started_at < 5.0
-            assert not internals.tasks_of(source._consumer)
+            await _stops_in_time(source, partition)
+            await _letters_stop_in_time(letters)
         finally:
-            (own_broker.thaw if how == "frozen" else own_broker.restart)()
+            own_broker.thaw()
 
     run(test())
 
 
-def test_a_broker_that_comes_back_is_read_on_from(own_broker: Broker, group: str) -> None:
+def test_a_killed_broker_bounds_commit_and_stop_and_is_read_on_from_when_it_is_back(
+    own_broker: Broker, group: str
+) -> None:
     async def test() -> None:
+        left, _, its_partition = await _begin(own_broker, f"{group}-left")
         source, reader, partition = await _begin(own_broker, group)
+        letters = await _letters(own_broker)
+        own_broker.kill()
         try:
-            own_broker.kill()
-            for _ in range(3):
-                await reader.poll()
-            own_broker.restart()
-            own_broker.produce(partition.topic, numbers(3, 3))
-            await reader.until_position(partition, 6)
-            assert set(reader.values(partition)) == set(numbers(0, 6))
-
-            async def is_committed() -> bool:
-                await reader.poll()
-                try:
-                    await source.commit({partition: 6})
-                except KafkaUnavailable:
-                    return False
-                return True
-
-            await eventually(is_committed, "a commit")
+            await _stops_in_time(left, its_partition)
+            await _letters_stop_in_time(letters)
+            await reader.poll()
         finally:
-            await source.stop(5.0)
+            own_broker.restart()
+        own_broker.produce(partition.topic, numbers(3, 3))
+        await reader.until_position(partition, 6)
+        assert set(reader.values(partition)) == set(numbers(0, 6))
+
+        async def is_committed() -> bool:
+            await reader.poll()
+            try:
+                await source.commit({partition: 6})
+            except KafkaUnavailable:
+                return False
+            return True
+
+        await eventually(is_committed, "a commit")
+        await source.stop(5.0)
         assert own_broker.committed(group, partition.topic) == {0: 6}
 
     run(test())

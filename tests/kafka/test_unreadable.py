@@ -18,8 +18,15 @@ def without(bad: Sequence[int], end: int) -> list[int]:
     return [offset for offset in range(end) if offset not in bad]
 
 
-@pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
-@pytest.mark.parametrize("bad", [[7], [10], [13], [9, 11], [7, 8, 9, 10, 11, 12, 13]])
+@pytest.mark.parametrize(
+    ("bad", "codec"),
+    [
+        ([7], "none"),
+        ([13], "none"),
+        ([7, 8, 9, 10, 11, 12, 13], "none"),
+        *(([9, 11], codec) for codec in ("none", "gzip", "snappy", "lz4", "zstd")),
+    ],
+)
 def test_every_record_of_the_batch_comes_once(
     broker: Cluster, topic: str, group: str, bad: Sequence[int], codec: str
 ) -> None:
@@ -135,6 +142,9 @@ def test_a_compacted_gap_before_it(broker: Cluster, group: str) -> None:
         async with started(kafka_source(servers, [topic], group)) as reader:
             await reader.until_position(partition, start + 3)
             assert reader.unreadable[partition] == [start + 1]
-            assert reader.offsets(partition) == [*kept, start, start + 2]
+            *before, first, last = reader.offsets(partition)
+            assert (first, last) == (start, start + 2)
+            assert before
+            assert set(before) <= set(kept)  # it is compacted further meanwhile
 
     run(test())
