@@ -7,12 +7,13 @@ use: one that outlives its broker would reconnect only after a back-off. (A clie
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 from confluent_kafka import (
     Consumer,
     ConsumerGroupState,
+    KafkaError,
     KafkaException,
     Producer,
     TopicPartition,
@@ -21,6 +22,13 @@ from confluent_kafka import Message as _Delivered
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
+Answer = TypeVar("Answer")
+
+_UNCOORDINATED = (
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+)
 PATIENCE = 30.0  # seconds: far over what a healthy broker needs, under a test's own limit
 
 
@@ -163,7 +171,7 @@ class Cluster:
         consumer = self._consumer(group)
         try:
             wanted = [TopicPartition(topic, p) for p in self.partitions(topic)]
-            answers = consumer.committed(wanted, timeout=PATIENCE)
+            answers = _once_coordinated(lambda: consumer.committed(wanted, timeout=PATIENCE))
         finally:
             consumer.close()
         return {answer.partition: answer.offset for answer in answers if answer.offset >= 0}
@@ -236,6 +244,18 @@ def eventually(holds: Callable[[], bool], what: str, patience: float = PATIENCE)
     while not holds():
         assert time.monotonic() < deadline, f"not within {patience:.0f} s: {what}"
         time.sleep(0.05)
+
+
+def _once_coordinated(ask: Callable[[], Answer]) -> Answer:
+    """Ask until the group has a coordinator: on a new broker the topic that it needs is made at the first question."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return ask()
+        except KafkaException as error:
+            if error.args[0].code() not in _UNCOORDINATED or time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
 
 
 def _write(producer: Producer, topic: str, messages: Iterable[Message | bytes]) -> None:
