@@ -154,7 +154,7 @@ class Settlement:
     def _rejected(self, audience: Audience, batch: Batch, outcome: Rejected, epoch: int) -> None:
         audience.gate.open()
         self._telemetry.batch_rejected(audience.key, batch, outcome)
-        if 1 < len(batch.rows) <= _ALONE_AT_MOST:
+        if epoch != self._backlog.epoch or 1 < len(batch.rows) <= _ALONE_AT_MOST:
             self._give_back(audience, batch, epoch, alone=True)
         else:
             self._set_aside(audience, batch.rows, outcome)

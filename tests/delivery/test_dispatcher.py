@@ -389,3 +389,21 @@ def test_a_fence_outlives_its_assignment() -> None:
         assert rig.members(1) == set()
 
     run(scenario())
+
+
+def test_rows_rejected_after_their_partition_was_given_up_are_the_next_owners() -> None:
+    async def scenario() -> None:
+        rig = Rig(qps=1000.0, linger=0.0)
+        rig.emea.seconds = 5.0
+        rig.emea.answer = lambda _, __: BAD_ROW
+        async with rig.running():
+            rig.put(1, digests(0, 1))
+            await asyncio.sleep(1.0)
+            rig.backlog.forget()
+            await asyncio.sleep(60.0)
+
+        assert rig.letters.written == []
+        assert rig.ended("handed_over") == 1
+        assert rig.backlog.pending == 0
+
+    run(scenario())
