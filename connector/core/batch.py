@@ -45,12 +45,14 @@ class Batch:
     Attributes:
         columns: the slots that occur, in order, with all their digests: the call's id_schema.
         trigger: why it was cut: size, bytes, age or drain.
+        inquiry: what the batch is a part of, when it is tried to find out which rows are bad.
     """
 
     action: Action
     rows: list[Row]
     columns: dict[int, list[str]]
     trigger: str
+    inquiry: Any = None
 
     def spans(self) -> Counter[Span]:
         """How many rows of each span it holds."""

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from connector.core.batch import Batch, Row
+from connector.core.inquiry import Inquiry
 from connector.core.model import Action
 
 _EMPTY_CELL_BYTES = 3
@@ -112,6 +113,16 @@ class Queue:
         self.since = math.inf
 
 
+class Group(Queue):
+    """Rows that are tried in a call of their own, as a part of an inquiry."""
+
+    __slots__ = ("inquiry",)
+
+    def __init__(self, inquiry: Inquiry) -> None:
+        super().__init__()
+        self.inquiry = inquiry
+
+
 @dataclass(frozen=True, slots=True)
 class _Echo:
     """A call that TikTok may still apply: the opposite of its action has to wait."""
@@ -150,7 +161,8 @@ class Lane:
         self._slots = tuple(zip(range(slots), self._newest, self._in_flight, strict=True))
         self._ready = {Action.ADD: Queue(), Action.DELETE: Queue()}
         self._held = Queue()
-        self._alone: deque[Queue] = deque()
+        self._parked: dict[Inquiry, Queue] = {}
+        self._groups: deque[Group] = deque()
         self._echoes: list[_Echo] = []
 
     def __len__(self) -> int:
@@ -182,8 +194,6 @@ class Lane:
 
     def due_at(self, *, draining: bool = False) -> float:
         """When a batch is to be cut; a time in the past means now, infinity never."""
-        if any(queue.live for queue in self._alone):
-            return -math.inf
         due = min((echo.until for echo in self._echoes), default=math.inf)
         for queue in self._ready.values():
             if queue.live:
@@ -196,7 +206,7 @@ class Lane:
 
         A lane whose held rows wait for an echo's end is due then, and must have a turn among busy lanes.
         """
-        since = min(queue.since for queue in (*self._alone, *self._ready.values()))
+        since = min(queue.since for queue in self._ready.values())
         return since if since < math.inf else self._held.since
 
     def oldest_since(self) -> float:
@@ -209,10 +219,6 @@ class Lane:
         Returns None when every row was taken over meanwhile or is held.
         """
         self._lift_echoes(now)
-        while self._alone:
-            queue = self._alone.popleft()
-            if queue.live:
-                return self._batch(queue.take(self._fits), "age")
         queue = min(self._ready.values(), key=lambda one: one.since)
         if not queue.live:
             return None
@@ -221,6 +227,20 @@ class Lane:
         by_rows = len(rows) >= self.limits.max_rows
         trigger = ("size" if by_rows else "bytes") if full else ("drain" if draining else "age")
         return self._batch(rows, trigger)
+
+    def has_suspects(self) -> bool:
+        """Whether groups of a rejected batch are to be tried."""
+        return bool(self._groups)
+
+    def cut_suspects(self) -> Batch:
+        """Take out the next group that is to be tried; it is empty when newer changes took all of it over."""
+        group = self._groups.popleft()
+        rows = group.drain()
+        for row in rows:
+            row.queue = None
+        if not rows:
+            return Batch(Action.ADD, [], {}, "age", group.inquiry)
+        return self._batch(rows, "age", group.inquiry)
 
     def finish(self, batch: Batch, *, echo_until: float | None = None) -> None:
         """The call has ended: lift its fence. With `echo_until`, TikTok may still apply it until then."""
@@ -232,29 +252,69 @@ class Lane:
             self._echoes.append(_Echo(batch.action, unsure, echo_until))
         self._release()
 
-    def give_back(self, batch: Batch, *, alone: bool = False) -> None:
-        """Put a finished batch's rows back, under what has come since; with `alone`, each for its own call."""
+    def give_back(self, batch: Batch) -> None:
+        """Put a finished batch's rows back, under what has come since: to be sent again as they were."""
+        if batch.inquiry is None:
+            self._put_back(batch, self._ready[batch.action])
+        else:
+            group = Group(batch.inquiry)
+            self._groups.appendleft(group)
+            self._put_back(batch, group)
+
+    def park(self, batch: Batch, inquiry: Inquiry) -> None:
+        """Put a finished batch's rows back, to wait for the inquiry: `try_apart`, `take_out` or `unpark`."""
+        self._put_back(batch, self._parked.setdefault(inquiry, Queue()))
+
+    def _put_back(self, batch: Batch, queue: Queue) -> None:
         for row in reversed(batch.rows):
             self._reclaim(row)
-            if not row.left:
-                self._superseded(row)
-            elif alone:
-                queue = Queue()
+            if row.left:
                 queue.put_back(row)
-                self._alone.appendleft(queue)
             else:
-                self._ready[row.action].put_back(row)
+                self._superseded(row)
+
+    def try_apart(self, groups: Iterable[list[Row]], inquiry: Inquiry) -> None:
+        """Let each group of the inquiry's parked rows have a call of its own."""
+        for rows in groups:
+            self._leave_parked(rows, inquiry)
+            group = Group(inquiry)
+            for row in rows:
+                group.append(row)
+            self._groups.append(group)
+
+    def take_out(self, rows: list[Row], inquiry: Inquiry) -> None:
+        """Give some of the inquiry's parked rows to the caller for good."""
+        self._leave_parked(rows, inquiry)
+        for row in rows:
+            row.queue = None
+            for (_, newest, _), digest in zip(self._slots, row.digests, strict=True):
+                if digest is not None:
+                    del newest[digest]
+
+    def unpark(self, inquiry: Inquiry) -> None:
+        """Let all of the inquiry's parked rows wait for their turn as others do."""
+        for row in self._parked.pop(inquiry, Queue()).drain():
+            self._ready[row.action].append(row)
 
     def forget(self) -> list[Row]:
         """Give up all pending rows; calls under way keep their fences until they end."""
         rows = [row for queue in self._queues() for row in queue.drain()]
         for newest in self._newest:
             newest.clear()
-        self._alone.clear()
+        self._groups.clear()
+        self._parked.clear()
         return rows
 
     def _queues(self) -> Iterable[Queue]:
-        return (*self._ready.values(), self._held, *self._alone)
+        return (*self._ready.values(), self._held, *self._parked.values(), *self._groups)
+
+    def _leave_parked(self, rows: list[Row], inquiry: Inquiry) -> None:
+        names = {id(row) for row in rows}
+        parked = self._parked.pop(inquiry, Queue())
+        if staying := [row for row in parked.drain() if id(row) not in names]:
+            self._parked[inquiry] = parked
+        for row in staying:
+            parked.append(row)
 
     def _take_over(self, older: Row, slot: int) -> None:
         older.digests[slot] = None
@@ -274,7 +334,7 @@ class Lane:
             else:
                 newest[digest] = row
 
-    def _batch(self, rows: list[Row], trigger: str) -> Batch:
+    def _batch(self, rows: list[Row], trigger: str, inquiry: Inquiry | None = None) -> Batch:
         columns: dict[int, list[str]] = {}
         for slot, newest, in_flight in self._slots:
             column = [digest for row in rows if (digest := row.digests[slot]) is not None]
@@ -284,7 +344,7 @@ class Lane:
                 for digest in column:
                     del newest[digest]
         self.calls += 1
-        return Batch(rows[0].action, rows, columns, trigger)
+        return Batch(rows[0].action, rows, columns, trigger, inquiry)
 
     def _release(self) -> None:
         """Let held rows go whose fences have been lifted, behind those that wait: none is passed for ever."""

@@ -18,6 +18,8 @@ from connector.delivery.backlog import Backlog
 from connector.delivery.settlement import Settlement
 from connector.telemetry.events import DeliveryEvents
 
+_CALLS_BETWEEN_INQUIRIES = 9
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -52,6 +54,8 @@ class Dispatcher:
         self._telemetry = telemetry
         self._clock = clock
         self._schedule: Schedule[Audience] = Schedule()
+        self._suspects: Schedule[Audience] = Schedule()
+        self._calls_since_inquiry = 0
         self._draining = False
         self._last_start = math.inf
         self._changed = asyncio.Event()
@@ -104,7 +108,7 @@ class Dispatcher:
         now = self._clock()
         if self.calls >= self._bounds.max_in_flight or now > self._last_start:
             return math.inf
-        due = self._schedule.next_due(now)
+        due = min(self._schedule.next_due(now), self._suspects.next_due(now))
         allowed = self._rate.delay(now)
         self._count_wait(now, is_held_back=due <= now and allowed > 0.0)
         return max(due - now, allowed)
@@ -121,16 +125,32 @@ class Dispatcher:
 
     def _start_one(self, calls: asyncio.TaskGroup) -> None:
         now = self._clock()
-        audience = self._schedule.pop(now)
+        inquires = self._is_inquiries_turn(now)
+        audience = (self._suspects if inquires else self._schedule).pop(now)
         if audience is None:
             return
-        batch = audience.lane.cut(now, draining=self._draining)
-        if batch is not None:
+        if inquires:
+            batch: Batch | None = audience.lane.cut_suspects()
+        else:
+            batch = audience.lane.cut(now, draining=self._draining)
+        if batch is not None and batch.rows:
             self._rate.take(now)
             self.calls += 1
+            self._calls_since_inquiry = 0 if inquires else self._calls_since_inquiry + 1
             self._telemetry.batch_cut(batch)
             calls.create_task(self._send(audience, batch))
+        elif batch is not None:
+            self._settlement.inquire_vanished(audience, batch)
         self._reschedule(audience)
+
+    def _is_inquiries_turn(self, now: float) -> bool:
+        """Looking for bad rows gets one call in ten while others are due, and all that are unused."""
+        if self._suspects.next_due(now) > now:
+            return False
+        return (
+            self._schedule.next_due(now) > now
+            or self._calls_since_inquiry >= _CALLS_BETWEEN_INQUIRIES
+        )
 
     async def _send(self, audience: Audience, batch: Batch) -> None:
         epoch = self._backlog.epoch
@@ -146,15 +166,18 @@ class Dispatcher:
 
     def _reschedule(self, audience: Audience) -> None:
         opens_at = audience.opens_at(self._bounds.max_in_flight_per_audience)
-        due = math.inf
+        due = suspects_due = math.inf
         if opens_at is not None:
             due = max(opens_at, audience.lane.due_at(draining=self._draining))
+            suspects_due = opens_at if audience.lane.has_suspects() else math.inf
         self._schedule.set(audience, due, audience.lane.waiting_since())
+        self._suspects.set(audience, suspects_due, audience.lane.oldest_since())
 
     def _is_drained(self) -> bool:
         """Whether no call is under way, and none could start before the last moment."""
         now = self._clock()
-        start = max(self._schedule.next_due(now), now + self._rate.delay(now))
+        due = min(self._schedule.next_due(now), self._suspects.next_due(now))
+        start = max(due, now + self._rate.delay(now))
         return self.calls == 0 and start > self._last_start
 
 

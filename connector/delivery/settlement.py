@@ -10,6 +10,7 @@ from typing import assert_never
 
 from connector.core.batch import Batch, Row
 from connector.core.identity import Target
+from connector.core.inquiry import PARTS, Inquiry, Step
 from connector.core.letter import REJECTED, Origin, delivery_letter
 from connector.core.outcome import (
     NO_PERMISSION,
@@ -29,13 +30,13 @@ from connector.delivery.backlog import Backlog
 from connector.delivery.dead_letters import DeadLetterQueue
 from connector.telemetry.events import ChangeEnd, DeliveryEvents
 
-_ALONE_AT_MOST = 50
-"""A rejected batch of so few rows is sent once more, row by row, to find the bad ones."""
-
 _PROBE_INITIAL = 1.0
 _PROBE_MOST = 30.0
 
 _SECONDS_A_DAY = 86_400.0
+
+REJECTS_ALL = "rejects_everything"
+"""Why an audience is halted of which single rows, spread over a rejected batch, were all rejected."""
 
 _NO_ANSWER = frozenset({"timeout", "connection"})
 
@@ -101,9 +102,10 @@ class Settlement:
         match outcome:
             case Delivered():
                 self._delivered(audience, batch, outcome)
+                self._inquire(audience, batch, epoch, None)
                 return
             case Rejected():
-                self._rejected(audience, batch, outcome, epoch)
+                self._rejected(audience, batch, outcome, epoch, now)
             case Retryable():
                 self._give_back(audience, batch, epoch)
                 self._retry(audience, batch, outcome, now)
@@ -151,13 +153,47 @@ class Settlement:
             self._telemetry.delivered_with_warning(audience.key, outcome)
         self._backlog.end(batch, ChangeEnd.DELIVERED)
 
-    def _rejected(self, audience: Audience, batch: Batch, outcome: Rejected, epoch: int) -> None:
-        audience.gate.open()
+    def _rejected(
+        self, audience: Audience, batch: Batch, outcome: Rejected, epoch: int, now: float
+    ) -> None:
         self._telemetry.batch_rejected(audience.key, batch, outcome)
-        if epoch != self._backlog.epoch or 1 < len(batch.rows) <= _ALONE_AT_MOST:
-            self._give_back(audience, batch, epoch, alone=True)
+        if epoch != self._backlog.epoch:
+            self._backlog.give_up(batch.rows)
+        elif audience.is_halted and batch.inquiry is None and len(batch.rows) < PARTS:
+            # Too few rows to tell whose fault it is, of an audience that was found at fault.
+            audience.lane.give_back(batch)
+            self._halt_audience(audience, REJECTS_ALL, outcome.response, now)
         else:
-            self._set_aside(audience, batch.rows, outcome)
+            audience.gate.allow()
+            self._inquire(audience, batch, epoch, outcome)
+
+    def inquire_vanished(self, audience: Audience, batch: Batch) -> None:
+        """Newer changes took over all rows of a group before it was tried."""
+        self._follow(audience, batch.inquiry, batch.inquiry.vanished(), Response(""))
+
+    def _inquire(
+        self, audience: Audience, batch: Batch, epoch: int, rejected: Rejected | None
+    ) -> None:
+        """Go on with what the batch is a part of, or begin when it was rejected."""
+        if epoch != self._backlog.epoch:
+            return
+        inquiry = batch.inquiry
+        if rejected is not None:
+            inquiry = inquiry or Inquiry(len(batch.rows))
+            audience.lane.park(batch, inquiry)
+            step = inquiry.rejected(batch.rows, rejected)
+            self._follow(audience, inquiry, step, rejected.response)
+        elif inquiry is not None:
+            self._follow(audience, inquiry, inquiry.accepted(), Response(""))
+
+    def _follow(self, audience: Audience, inquiry: Inquiry, step: Step, response: Response) -> None:
+        audience.lane.try_apart(step.groups, inquiry)
+        audience.lane.take_out([row for row, _ in step.bad], inquiry)
+        for row, rejected in step.bad:
+            self._set_aside(audience, row, rejected)
+        if step.is_audiences_fault:
+            audience.lane.unpark(inquiry)
+            self._halt_audience(audience, REJECTS_ALL, response, self._clocks.now())
 
     def _retry(self, audience: Audience, batch: Batch, outcome: Retryable, now: float) -> None:
         wait = 0.0
@@ -203,25 +239,22 @@ class Settlement:
             account.gate.open()
             self._telemetry.destination_resumed(account.name)
 
-    def _give_back(
-        self, audience: Audience, batch: Batch, epoch: int, *, alone: bool = False
-    ) -> None:
+    def _give_back(self, audience: Audience, batch: Batch, epoch: int) -> None:
         if epoch == self._backlog.epoch:
-            audience.lane.give_back(batch, alone=alone)
+            audience.lane.give_back(batch)
         else:
             self._backlog.give_up(batch.rows)
 
-    def _set_aside(self, audience: Audience, rows: list[Row], outcome: Rejected) -> None:
-        for row in rows:
-            partition = row.span.partition
-            letter = delivery_letter(
-                Origin(partition, row.offset, row.timestamp_ms, row.key),
-                f"TikTok rejected the row: {_describe(outcome)}",
-                self._change(audience, row),
-                outcome.response,
-                self._clocks.wall(),
-            )
-            self._dead_letters.put(letter, partition.topic, REJECTED, self._acknowledged(row))
+    def _set_aside(self, audience: Audience, row: Row, outcome: Rejected) -> None:
+        partition = row.span.partition
+        letter = delivery_letter(
+            Origin(partition, row.offset, row.timestamp_ms, row.key),
+            f"TikTok rejected the row: {_describe(outcome)}",
+            self._change(audience, row),
+            outcome.response,
+            self._clocks.wall(),
+        )
+        self._dead_letters.put(letter, partition.topic, REJECTED, self._acknowledged(row))
 
     def _acknowledged(self, row: Row) -> Callable[[], None]:
         return lambda: self._backlog.end_row(row, ChangeEnd.DEAD_LETTERED)
@@ -252,8 +285,9 @@ class Settlement:
 
 
 def _as_final(outcome: Outcome, batch: Batch) -> Outcome:
-    """A single row that is too many cannot be halved: it is refused."""
-    if isinstance(outcome, Retryable) and outcome.reason == TOO_MANY_IDS and len(batch.rows) == 1:
+    """Too many ids in a single row cannot be helped, and a group of an inquiry is divided anyway."""
+    is_last = len(batch.rows) == 1 or batch.inquiry is not None
+    if is_last and isinstance(outcome, Retryable) and outcome.reason == TOO_MANY_IDS:
         return Rejected(outcome.reason, outcome.response)
     return outcome
 

@@ -10,6 +10,7 @@ import pytest
 from connector.cli.main import main
 from tests.cli.surroundings import AUDIENCE, RunningEmulator, check, configuration, tiktok
 from tests.kafka_broker import PASSWORD, USERNAME, Broker, Cluster, Listener
+from tests.kafka_broker.cluster import eventually
 
 Capture = pytest.CaptureFixture[str]
 
@@ -124,8 +125,9 @@ def test_looking_does_not_make_a_topic_where_brokers_do_so_unasked(
         assert findings["topic members"][0] == "missing"
         assert findings["dead-letter topic members.dead-letter"][0] == "missing"
         eager.create_topic("another")  # once it is there, what was asked for earlier would be, too
-        folders = [one.name for one in (eager.folder / "data").iterdir()]
-        assert "another-0" in folders
+        data = eager.folder / "data"
+        eventually((data / "another-0").exists, "the broker keeps the topic")
+        folders = [one.name for one in data.iterdir()]
         assert not [one for one in folders if one.startswith("members")]
     finally:
         eager.stop()

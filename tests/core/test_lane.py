@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.core.batch import Batch, Row
+from connector.core.inquiry import Inquiry
 from connector.core.lane import Lane, Limits
 from connector.core.model import Action
 from tests.core.strategies import DIGESTS, actions, limits, row, some
@@ -382,36 +383,44 @@ def test_a_batch_comes_back_under_what_has_come_since() -> None:
     assert len(audience.lane) == 3
 
 
-def test_rows_that_come_back_alone_have_a_call_each_at_once() -> None:
+def apart(audience: Audience, call: Batch) -> None:
+    """As an inquiry that has each row tried in a call of its own."""
+    inquiry = Inquiry(len(call.rows))
+    audience.lane.park(call, inquiry)
+    audience.lane.try_apart([[row] for row in call.rows if row.left], inquiry)
+
+
+def test_rows_that_are_tried_apart_have_a_call_each_at_once() -> None:
     audience = Audience(limits(linger_seconds=60.0))
     for digest in "abc":
         audience.add(digest)
     call = audience.cut()
     audience.lane.finish(call)
-    audience.lane.give_back(call, alone=True)
+    apart(audience, call)
 
     assert len(audience.lane) == 3
-    assert audience.lane.due_at() == -math.inf
+    assert audience.lane.due_at() == math.inf  # they are nobody's ordinary turn
 
-    singles = [audience.cut() for _ in range(3)]
+    singles = [audience.lane.cut_suspects() for _ in range(3)]
 
     assert [digests_of(one) for one in singles] == [[["a"]], [["b"]], [["c"]]]
-    assert audience.lane.due_at() == math.inf
+    assert not audience.lane.has_suspects()
     assert all(one.rows[0].queue is None for one in singles)
 
 
-def test_a_row_that_came_back_alone_can_be_superseded() -> None:
+def test_a_row_that_is_to_be_tried_apart_can_be_superseded() -> None:
     audience = Audience(limits(linger_seconds=60.0))
     older = audience.add("a", at=1.0)
     call = audience.cut()
     audience.lane.finish(call)
-    audience.lane.give_back(call, alone=True)
+    apart(audience, call)
     audience.add("a", action=DELETE, at=2.0)
 
     assert audience.superseded == [older]
     assert len(audience.lane) == 1
     assert audience.lane.due_at() == 61.0
     assert audience.cut().action is DELETE
+    assert audience.lane.cut_suspects().rows == []
 
 
 # Echoes.
@@ -495,15 +504,15 @@ def test_a_row_held_by_an_echo_has_its_turn_by_how_long_it_has_waited() -> None:
 # Forgetting.
 
 
-def test_forgetting_gives_up_what_is_pending_held_or_alone() -> None:
+def test_forgetting_gives_up_what_is_pending_held_or_apart() -> None:
     audience = Audience()
     audience.add("x")
     rejected = audience.cut()
     audience.lane.finish(rejected)
-    audience.lane.give_back(rejected, alone=True)
+    apart(audience, rejected)
     audience.add("a", at=1.0)
-    call = audience.cut()  # the single row goes first
-    audience.add("x", action=DELETE)
+    call = audience.cut()
+    audience.add("a", action=DELETE)
     audience.add("b", action=DELETE)
     forgotten = audience.lane.forget()
 

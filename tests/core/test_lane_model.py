@@ -20,6 +20,7 @@ from hypothesis.stateful import (
 
 from connector.core.batch import Batch, Row
 from connector.core.checkpoint import Checkpoint, Span
+from connector.core.inquiry import Inquiry
 from connector.core.lane import Lane, Limits
 from connector.core.model import Action
 from tests.core.strategies import PARTITION, actions, users
@@ -49,6 +50,8 @@ class Pending:
     row: Row
     left: set[Identifier]
     unhindered: bool
+    apart: bool = False
+    """In a group of an inquiry, or parked for one: no ordinary call takes it."""
     """Nothing stood in its way when it came: it may be sent."""
 
 
@@ -87,6 +90,7 @@ class LaneModel(RuleBasedStateMachine):
         self.superseded: list[Row] = []
         self.calls: list[Call] = []
         self.echoes: list[Echo] = []
+        self.dead_lettered: set[Identifier] = set()
         self.checkpoint = Checkpoint()
         self.checkpoint.assign([PARTITION])
         self.spans: list[Span] = []
@@ -173,10 +177,11 @@ class LaneModel(RuleBasedStateMachine):
             self.pass_until(max(self.now, due))
             self.cut(draining=False)
 
-    def start(self, batch: Batch) -> None:
+    def start(self, batch: Batch, *, apart: bool = False) -> None:
         chosen = []
         for row in batch.rows:
             [one] = [one for one in self.pending if one.row is row]
+            assert one.apart is apart
             chosen.append(one)
             self.pending.remove(one)
             assert identifiers_of(row.digests) == one.left
@@ -194,8 +199,9 @@ class LaneModel(RuleBasedStateMachine):
         for echo in self.echoes:
             if echo.action is not batch.action:
                 assert not echo.identifiers & set(sent), "what may still be applied is waited for"
-        assert len(batch.rows) <= self.limits.max_rows
-        if len(batch.rows) > 1:
+        if not apart:  # a group of an inquiry is a part of a batch that fitted
+            assert len(batch.rows) <= self.limits.max_rows
+        if len(batch.rows) > 1 and not apart:
             assert most_bytes(len(batch.rows), len(sent)) <= self.limits.max_bytes
         if batch.trigger in ("size", "bytes"):
             self.left_behind_at = self.now
@@ -222,12 +228,47 @@ class LaneModel(RuleBasedStateMachine):
                 self.end(one.row)
 
     @precondition(lambda self: self.calls)
-    @rule(which=st.integers(0, 9), alone=st.booleans())
-    def fail(self, which: int, *, alone: bool) -> None:
+    @rule(which=st.integers(0, 9))
+    def fail(self, which: int) -> None:
         call = self.take_call(which)
         self.lane.finish(call.batch)
         self.release()
-        self.give_back(call, alone=alone)
+        self.give_back(call)
+
+    @precondition(lambda self: self.calls)
+    @rule(which=st.integers(0, 9), groups=st.integers(0, 3), bad=st.integers(0, 1))
+    def reject(self, which: int, groups: int, bad: int) -> None:
+        """An inquiry has the rows tried in groups, takes some out, and lets the rest go."""
+        call = self.take_call(which)
+        self.lane.finish(call.batch)
+        self.release()
+        if call.epoch != self.checkpoint.epoch:
+            return
+        inquiry = Inquiry(len(call.rows))
+        self.come_back(call, apart=True)
+        self.lane.park(call.batch, inquiry)
+        self.check_superseded()
+        parked = [one for one in call.rows if one.left]
+        taken, rest = parked[:bad], parked[bad:]
+        self.lane.take_out([one.row for one in taken], inquiry)
+        for one in taken:
+            self.pending.remove(one)
+            self.dead_lettered |= one.left
+            self.end(one.row)
+        tried, left = (rest, []) if groups else ([], rest)
+        chunks = [tried[start::groups] for start in range(groups)]
+        self.lane.try_apart([[one.row for one in some] for some in chunks if some], inquiry)
+        if left:
+            self.lane.unpark(inquiry)
+        for one in left:
+            one.apart, one.unhindered = False, True
+
+    @precondition(lambda self: self.lane.has_suspects())
+    @rule()
+    def cut_apart(self) -> None:
+        batch = self.lane.cut_suspects()
+        if batch.rows:
+            self.start(batch, apart=True)
 
     @precondition(lambda self: self.calls)
     @rule(which=st.integers(0, 9), applied=st.booleans(), window=st.sampled_from([0.5, 1.0, 3.0]))
@@ -239,28 +280,31 @@ class LaneModel(RuleBasedStateMachine):
         self.lane.finish(call.batch, echo_until=echo.until)
         self.echoes.append(echo)
         self.release()
-        self.give_back(call, alone=False)
+        self.give_back(call)
 
     def release(self) -> None:
         """A call or an echo has ended: what nothing hinders any more may go."""
         for one in self.pending:
-            if not self.is_hindered(one.row.action, one.left):
+            if not one.apart and not self.is_hindered(one.row.action, one.left):
                 one.unhindered = True
 
-    def give_back(self, call: Call, *, alone: bool) -> None:
+    def give_back(self, call: Call) -> None:
         if call.epoch != self.checkpoint.epoch:
             return
+        self.come_back(call, apart=call.batch.inquiry is not None)
+        self.lane.give_back(call.batch)
+        self.check_superseded()
+
+    def come_back(self, call: Call, *, apart: bool) -> None:
         newer = {each for one in self.pending for each in one.left}
         self.gone = []
         for one in reversed(call.rows):
             one.left -= newer
             if one.left:
-                one.unhindered = True
+                one.unhindered, one.apart = not apart, apart
                 self.pending.insert(0, one)
             else:
                 self.gone.append(one)
-        self.lane.give_back(call.batch, alone=alone)
-        self.check_superseded()
 
     # Time, and TikTok's own.
 
@@ -287,7 +331,8 @@ class LaneModel(RuleBasedStateMachine):
         assert {id(row) for row in forgotten} == {id(one.row) for one in self.pending}
         assert len(forgotten) == len(self.pending)
         assert len(self.lane) == 0
-        assert not self.lane._alone
+        assert not self.lane.has_suspects()
+        assert not self.lane._parked
 
         for row in forgotten:
             assert row.span.open == 1
@@ -356,9 +401,14 @@ class LaneModel(RuleBasedStateMachine):
         for index, echo in enumerate(self.echoes):
             if index % 2 and echo.until > self.now:
                 self.apply(echo.action, echo.identifiers)
-        for _ in range(10 + 3 * len(self.log)):
+        for _ in range(10 + 4 * len(self.log)):
             if not self.pending:
                 break
+            if self.lane.has_suspects():
+                self.cut_apart()
+                if self.calls:
+                    self.succeed(0)
+                continue
             due = self.lane.due_at(draining=True)
 
             assert due < math.inf, "nothing waits for ever"
@@ -370,9 +420,8 @@ class LaneModel(RuleBasedStateMachine):
 
         assert not self.pending
         assert len(self.lane) == 0
-        assert self.audience == {
-            each for each, action in self.wanted.items() if action is Action.ADD
-        }
+        wanted = {each for each, action in self.wanted.items() if action is Action.ADD}
+        assert self.audience - self.dead_lettered == wanted - self.dead_lettered
         if self.log and self.checkpoint.position(PARTITION) is not None:
             assert self.checkpoint.committable() == {PARTITION: len(self.log)}
 
