@@ -19,6 +19,7 @@ from connector.delivery.backlog import Backlog
 from connector.delivery.dead_letters import DeadLetterQueue
 from connector.delivery.dispatcher import Bounds, Dispatcher
 from connector.delivery.probes import Probes
+from connector.delivery.rejections import Rejections
 from connector.delivery.settlement import Clocks, RetryRules, Settlement
 from connector.formats import native
 from connector.formats.membership import Decode
@@ -192,10 +193,11 @@ class Parts:
 
     @cached_property
     def _settlement(self) -> Settlement:
+        rejections = Rejections(self.backlog, self.dead_letters, self._targets, self._clocks.wall)
         return Settlement(
             self.backlog,
             self.rate,
-            self.dead_letters,
+            rejections,
             self._targets,
             _retries(self._settings),
             self._clocks,

@@ -68,7 +68,7 @@ class Flow(Rig):
             [IdentityMapping("email", TARGETS[0]), IdentityMapping("phone", TARGETS[1])]
         )
         self.dead_letters = DeadLetterQueue(self.letters, self.telemetry, lambda: 0.5)
-        self.settlement._dead_letters = self.dead_letters
+        self.settlement._rejections._dead_letters = self.dead_letters
         self.checkpoint.assign(())
         told = IntakeEvents(self.telemetry.metrics, loop.time, lambda: 1_800_000_000.0)
         pipeline = Pipeline(

@@ -13,13 +13,14 @@ row costs in bytes and says when it is due.
 """
 
 import math
-from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from connector.core.batch import Batch, Row
 from connector.core.inquiry import Inquiry
 from connector.core.model import Action
+from connector.core.row_queue import Queue
+from connector.core.suspects import Suspects
 
 _EMPTY_CELL_BYTES = 3
 """An empty object and a comma stand for an identity that a user does not have."""
@@ -29,9 +30,6 @@ _ROW_BYTES = 3
 
 _FRAME_BYTES = 256
 """More than what stands around the rows: the keys, the action, one advertiser and all six identity types."""
-
-_COMPACT_FROM = 64
-"""Rows that lost everything are swept out when they are this many more than twice the living."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,84 +41,18 @@ class Limits:
     linger_seconds: float
 
 
-class Queue:
-    """Rows in order of arrival. Rows that lost everything stay in the deque, uncounted, until passed over."""
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """What rows take in a call's body."""
 
-    __slots__ = ("cells", "live", "rows", "since")
+    slots: int
+    cell_bytes: int
 
-    def __init__(self) -> None:
-        self.rows: deque[Row] = deque()
-        self.live = 0
-        self.cells = 0
-        self.since = math.inf
-
-    def append(self, row: Row) -> None:
-        if row.since < self.since:  # noqa: PLR1730  hot
-            self.since = row.since
-        self.live += 1
-        self.cells += row.left
-        self.rows.append(row)
-        row.queue = self
-
-    def put_back(self, row: Row) -> None:
-        """Place a row that has waited already before all others."""
-        self.live += 1
-        self.cells += row.left
-        self.since = min(self.since, row.since)
-        self.rows.appendleft(row)
-        row.queue = self
-
-    def lose_cell(self, row: Row) -> None:
-        """One of its rows lost an identifier, perhaps its last."""
-        self.cells -= 1
-        if row.left == 0:
-            self.live -= 1
-            if self.live == 0:
-                self.clear()
-            elif len(self.rows) > _COMPACT_FROM + 2 * self.live:
-                self.rows = deque(row for row in self.rows if row.left)
-
-    def take(self, fits: Callable[[int, int], bool]) -> list[Row]:
-        """Take out rows from the front for as long as `fits(rows, cells)` holds; at least one."""
-        taken: list[Row] = []
-        cells = 0
-        while self.live:
-            row = self.rows[0]
-            if row.left:
-                cells += row.left
-                if taken and not fits(len(taken) + 1, cells):
-                    break
-                taken.append(row)
-                row.queue = None
-                self.live -= 1
-                self.cells -= row.left
-            self.rows.popleft()
-        if self.live:
-            self.since = self.rows[0].since
-        else:
-            self.clear()
-        return taken
-
-    def drain(self) -> list[Row]:
-        """Take out all rows that are left."""
-        rows = [row for row in self.rows if row.left]
-        self.clear()
-        return rows
-
-    def clear(self) -> None:
-        self.rows.clear()
-        self.live = self.cells = 0
-        self.since = math.inf
-
-
-class Group(Queue):
-    """Rows that are tried in a call of their own, as a part of an inquiry."""
-
-    __slots__ = ("inquiry",)
-
-    def __init__(self, inquiry: Inquiry) -> None:
-        super().__init__()
-        self.inquiry = inquiry
+    def bytes(self, rows: int, cells: int) -> int:
+        """The most bytes that so many rows can take: empty cells are written too."""
+        empty = rows * self.slots - cells
+        around = _FRAME_BYTES + rows * _ROW_BYTES + empty * _EMPTY_CELL_BYTES
+        return around + cells * self.cell_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,15 +86,14 @@ class Lane:
     ) -> None:
         self.limits = limits
         self.calls = 0
-        self._cell_bytes = cell_bytes
+        self._measure = _Measure(slots, cell_bytes)
         self._superseded = superseded
         self._newest: list[dict[str, Row]] = [{} for _ in range(slots)]
         self._in_flight: list[set[str]] = [set() for _ in range(slots)]
         self._slots = tuple(zip(range(slots), self._newest, self._in_flight, strict=True))
         self._ready = {Action.ADD: Queue(), Action.DELETE: Queue()}
         self._held = Queue()
-        self._parked: dict[Inquiry, Queue] = {}
-        self._groups: deque[Group] = deque()
+        self._suspects = Suspects()
         self._echoes: list[_Echo] = []
 
     def __len__(self) -> int:
@@ -230,11 +161,11 @@ class Lane:
 
     def has_suspects(self) -> bool:
         """Whether groups of a rejected batch are to be tried."""
-        return bool(self._groups)
+        return bool(self._suspects)
 
     def cut_suspects(self) -> Batch:
         """Take out the next group that is to be tried; it is empty when newer changes took all of it over."""
-        group = self._groups.popleft()
+        group = self._suspects.next_group()
         rows = group.drain()
         for row in rows:
             row.queue = None
@@ -257,13 +188,11 @@ class Lane:
         if batch.inquiry is None:
             self._put_back(batch, self._ready[batch.action])
         else:
-            group = Group(batch.inquiry)
-            self._groups.appendleft(group)
-            self._put_back(batch, group)
+            self._put_back(batch, self._suspects.again(batch.inquiry))
 
     def park(self, batch: Batch, inquiry: Inquiry) -> None:
         """Put a finished batch's rows back, to wait for the inquiry: `try_apart`, `take_out` or `unpark`."""
-        self._put_back(batch, self._parked.setdefault(inquiry, Queue()))
+        self._put_back(batch, self._suspects.parked(inquiry))
 
     def _put_back(self, batch: Batch, queue: Queue) -> None:
         for row in reversed(batch.rows):
@@ -275,16 +204,11 @@ class Lane:
 
     def try_apart(self, groups: Iterable[list[Row]], inquiry: Inquiry) -> None:
         """Let each group of the inquiry's parked rows have a call of its own."""
-        for rows in groups:
-            self._leave_parked(rows, inquiry)
-            group = Group(inquiry)
-            for row in rows:
-                group.append(row)
-            self._groups.append(group)
+        self._suspects.try_apart(groups, inquiry)
 
     def take_out(self, rows: list[Row], inquiry: Inquiry) -> None:
         """Give some of the inquiry's parked rows to the caller for good."""
-        self._leave_parked(rows, inquiry)
+        self._suspects.release(rows, inquiry)
         for row in rows:
             row.queue = None
             for (_, newest, _), digest in zip(self._slots, row.digests, strict=True):
@@ -293,7 +217,7 @@ class Lane:
 
     def unpark(self, inquiry: Inquiry) -> None:
         """Let all of the inquiry's parked rows wait for their turn as others do."""
-        for row in self._parked.pop(inquiry, Queue()).drain():
+        for row in self._suspects.release_all(inquiry):
             self._ready[row.action].append(row)
 
     def forget(self) -> list[Row]:
@@ -301,20 +225,11 @@ class Lane:
         rows = [row for queue in self._queues() for row in queue.drain()]
         for newest in self._newest:
             newest.clear()
-        self._groups.clear()
-        self._parked.clear()
+        self._suspects.clear()
         return rows
 
     def _queues(self) -> Iterable[Queue]:
-        return (*self._ready.values(), self._held, *self._parked.values(), *self._groups)
-
-    def _leave_parked(self, rows: list[Row], inquiry: Inquiry) -> None:
-        names = {id(row) for row in rows}
-        parked = self._parked.pop(inquiry, Queue())
-        if staying := [row for row in parked.drain() if id(row) not in names]:
-            self._parked[inquiry] = parked
-        for row in staying:
-            parked.append(row)
+        return (*self._ready.values(), self._held, *self._suspects.queues())
 
     def _take_over(self, older: Row, slot: int) -> None:
         older.digests[slot] = None
@@ -367,14 +282,10 @@ class Lane:
         return any(echo.holds(row) for echo in self._echoes)
 
     def _fits(self, rows: int, cells: int) -> bool:
-        return rows <= self.limits.max_rows and self._bytes(rows, cells) <= self.limits.max_bytes
+        return rows <= self.limits.max_rows and (
+            self._measure.bytes(rows, cells) <= self.limits.max_bytes
+        )
 
     def _is_full(self, queue: Queue) -> bool:
         """Whether one more row would not fit beside those that wait."""
         return queue.live > 0 and not self._fits(queue.live + 1, queue.cells + 1)
-
-    def _bytes(self, rows: int, cells: int) -> int:
-        """The most bytes that so many rows can take: empty cells are written too."""
-        empty = rows * len(self._slots) - cells
-        around = _FRAME_BYTES + rows * _ROW_BYTES + empty * _EMPTY_CELL_BYTES
-        return around + cells * self._cell_bytes

@@ -140,7 +140,7 @@ class Dispatcher:
             self._telemetry.batch_cut(batch)
             calls.create_task(self._send(audience, batch))
         elif batch is not None:
-            self._settlement.inquire_vanished(audience, batch)
+            self._settlement.vanished(audience, batch)
         self._reschedule(audience)
 
     def _is_inquiries_turn(self, now: float) -> bool:

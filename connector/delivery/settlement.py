@@ -8,10 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from connector.core.batch import Batch, Row
+from connector.core.batch import Batch
 from connector.core.identity import Target
-from connector.core.inquiry import PARTS, Inquiry, Step
-from connector.core.letter import REJECTED, Origin, delivery_letter
 from connector.core.outcome import (
     NO_PERMISSION,
     TOO_MANY_IDS,
@@ -27,7 +25,7 @@ from connector.core.rate_limit import RateLimit
 from connector.core.retry import Gate, full_jitter
 from connector.delivery.accounts import Account, Audience
 from connector.delivery.backlog import Backlog
-from connector.delivery.dead_letters import DeadLetterQueue
+from connector.delivery.rejections import Rejections, describe
 from connector.telemetry.events import ChangeEnd, DeliveryEvents
 
 _PROBE_INITIAL = 1.0
@@ -72,7 +70,7 @@ class Settlement:
         self,
         backlog: Backlog,
         rate: RateLimit,
-        dead_letters: DeadLetterQueue,
+        rejections: Rejections,
         targets: Sequence[Target],
         rules: RetryRules,
         clocks: Clocks,
@@ -80,7 +78,7 @@ class Settlement:
     ) -> None:
         self._backlog = backlog
         self._rate = rate
-        self._dead_letters = dead_letters
+        self._rejections = rejections
         self._targets = targets
         self._rules = rules
         self._clocks = clocks
@@ -102,7 +100,8 @@ class Settlement:
         match outcome:
             case Delivered():
                 self._delivered(audience, batch, outcome)
-                self._inquire(audience, batch, epoch, None)
+                if epoch == self._backlog.epoch:
+                    self._rejections.accepted(audience, batch)
                 return
             case Rejected():
                 self._rejected(audience, batch, outcome, epoch, now)
@@ -114,7 +113,7 @@ class Settlement:
                 self._halt(audience, outcome, now)
             case _:
                 assert_never(outcome)
-        audience.last_error = _describe(outcome)
+        audience.last_error = describe(outcome)
 
     def settle_probe(self, account: Account, outcome: Outcome) -> None:
         """Apply what a probe of the account found."""
@@ -159,41 +158,17 @@ class Settlement:
         self._telemetry.batch_rejected(audience.key, batch, outcome)
         if epoch != self._backlog.epoch:
             self._backlog.give_up(batch.rows)
-        elif audience.is_halted and batch.inquiry is None and len(batch.rows) < PARTS:
-            # Too few rows to tell whose fault it is, of an audience that was found at fault.
-            audience.lane.give_back(batch)
+            return
+        is_audiences_fault = self._rejections.rejected(audience, batch, outcome)
+        if is_audiences_fault:
             self._halt_audience(audience, REJECTS_ALL, outcome.response, now)
         else:
             audience.gate.allow()
-            self._inquire(audience, batch, epoch, outcome)
 
-    def inquire_vanished(self, audience: Audience, batch: Batch) -> None:
-        """Newer changes took over all rows of a group before it was tried."""
-        self._follow(audience, batch.inquiry, batch.inquiry.vanished(), Response(""))
-
-    def _inquire(
-        self, audience: Audience, batch: Batch, epoch: int, rejected: Rejected | None
-    ) -> None:
-        """Go on with what the batch is a part of, or begin when it was rejected."""
-        if epoch != self._backlog.epoch:
-            return
-        inquiry = batch.inquiry
-        if rejected is not None:
-            inquiry = inquiry or Inquiry(len(batch.rows))
-            audience.lane.park(batch, inquiry)
-            step = inquiry.rejected(batch.rows, rejected)
-            self._follow(audience, inquiry, step, rejected.response)
-        elif inquiry is not None:
-            self._follow(audience, inquiry, inquiry.accepted(), Response(""))
-
-    def _follow(self, audience: Audience, inquiry: Inquiry, step: Step, response: Response) -> None:
-        audience.lane.try_apart(step.groups, inquiry)
-        audience.lane.take_out([row for row, _ in step.bad], inquiry)
-        for row, rejected in step.bad:
-            self._set_aside(audience, row, rejected)
-        if step.is_audiences_fault:
-            audience.lane.unpark(inquiry)
-            self._halt_audience(audience, REJECTS_ALL, response, self._clocks.now())
+    def vanished(self, audience: Audience, batch: Batch) -> None:
+        """Newer changes took over all rows of a batch before it was tried."""
+        if self._rejections.vanished(audience, batch):
+            self._halt_audience(audience, REJECTS_ALL, Response(""), self._clocks.now())
 
     def _retry(self, audience: Audience, batch: Batch, outcome: Retryable, now: float) -> None:
         wait = 0.0
@@ -245,32 +220,6 @@ class Settlement:
         else:
             self._backlog.give_up(batch.rows)
 
-    def _set_aside(self, audience: Audience, row: Row, outcome: Rejected) -> None:
-        partition = row.span.partition
-        letter = delivery_letter(
-            Origin(partition, row.offset, row.timestamp_ms, row.key),
-            f"TikTok rejected the row: {_describe(outcome)}",
-            self._change(audience, row),
-            outcome.response,
-            self._clocks.wall(),
-        )
-        self._dead_letters.put(letter, partition.topic, REJECTED, self._acknowledged(row))
-
-    def _acknowledged(self, row: Row) -> Callable[[], None]:
-        return lambda: self._backlog.end_row(row, ChangeEnd.DEAD_LETTERED)
-
-    def _change(self, audience: Audience, row: Row) -> dict[str, object]:
-        return {
-            "destination": audience.key.destination,
-            "audience_id": audience.key.audience_id,
-            "action": row.action.value,
-            "row": {
-                target.value: digest
-                for target, digest in zip(self._targets, row.digests, strict=True)
-                if digest is not None
-            },
-        }
-
     def _backoff(self, gate: Gate, now: float) -> float:
         rules = self._rules
         failures = gate.fail(now)
@@ -290,13 +239,3 @@ def _as_final(outcome: Outcome, batch: Batch) -> Outcome:
     if is_last and isinstance(outcome, Retryable) and outcome.reason == TOO_MANY_IDS:
         return Rejected(outcome.reason, outcome.response)
     return outcome
-
-
-def _describe(outcome: Rejected | Retryable | Halted) -> str:
-    """The outcome in our words and TikTok's number; TikTok's own text may quote a digest."""
-    response = outcome.response
-    if response.code is not None:
-        return f"{outcome.reason} (code {response.code})"
-    if response.http_status is not None:
-        return f"{outcome.reason} (HTTP {response.http_status})"
-    return outcome.reason

@@ -332,7 +332,7 @@ class LaneModel(RuleBasedStateMachine):
         assert len(forgotten) == len(self.pending)
         assert len(self.lane) == 0
         assert not self.lane.has_suspects()
-        assert not self.lane._parked
+        assert not list(self.lane._suspects.queues())
 
         for row in forgotten:
             assert row.span.open == 1

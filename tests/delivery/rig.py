@@ -18,6 +18,7 @@ from connector.delivery.backlog import Backlog
 from connector.delivery.dead_letters import DeadLetterQueue
 from connector.delivery.dispatcher import Bounds, Dispatcher
 from connector.delivery.probes import Probes
+from connector.delivery.rejections import Rejections
 from connector.delivery.settlement import Clocks, RetryRules, Settlement
 from connector.errors import KafkaUnavailable
 from connector.telemetry.catalogue import Catalogue
@@ -86,7 +87,7 @@ class Rig:
         self.settlement = Settlement(
             self.backlog,
             self.rate,
-            self.dead_letters,
+            Rejections(self.backlog, self.dead_letters, TARGETS, clocks.wall),
             TARGETS,
             RetryRules(0.5, 60.0, TIMEOUT),
             clocks,

@@ -379,7 +379,7 @@ def test_a_body_is_never_longer_than_the_lane_reckons(
     cells = sum(map(len, batch.columns.values()))
     lane = Lane(width, Limits(10_000, 10**9, 0.0), cell_bytes(audience), superseded_never)
 
-    assert length <= lane._bytes(len(batch.rows), cells)
+    assert length <= lane._measure.bytes(len(batch.rows), cells)
 
 
 @pytest.mark.parametrize("max_bytes", [1_000, 1_500, 4_096, 20_000, 1_000_000])

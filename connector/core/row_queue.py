@@ -1,0 +1,83 @@
+"""Rows in order of arrival, with what a lane needs to know of them at once: how many, how large, since when.
+
+Owns the order. Knows no rule about who may be sent.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable
+
+from connector.core.batch import Row
+
+_COMPACT_FROM = 64
+"""Rows that lost everything are swept out when they are this many more than twice the living."""
+
+
+class Queue:
+    """Rows in order of arrival. Rows that lost everything stay in the deque, uncounted, until passed over."""
+
+    __slots__ = ("cells", "live", "rows", "since")
+
+    def __init__(self) -> None:
+        self.rows: deque[Row] = deque()
+        self.live = 0
+        self.cells = 0
+        self.since = math.inf
+
+    def append(self, row: Row) -> None:
+        if row.since < self.since:  # noqa: PLR1730  hot
+            self.since = row.since
+        self.live += 1
+        self.cells += row.left
+        self.rows.append(row)
+        row.queue = self
+
+    def put_back(self, row: Row) -> None:
+        """Place a row that has waited already before all others."""
+        self.live += 1
+        self.cells += row.left
+        self.since = min(self.since, row.since)
+        self.rows.appendleft(row)
+        row.queue = self
+
+    def lose_cell(self, row: Row) -> None:
+        """One of its rows lost an identifier, perhaps its last."""
+        self.cells -= 1
+        if row.left == 0:
+            self.live -= 1
+            if self.live == 0:
+                self.clear()
+            elif len(self.rows) > _COMPACT_FROM + 2 * self.live:
+                self.rows = deque(row for row in self.rows if row.left)
+
+    def take(self, fits: Callable[[int, int], bool]) -> list[Row]:
+        """Take out rows from the front for as long as `fits(rows, cells)` holds; at least one."""
+        taken: list[Row] = []
+        cells = 0
+        while self.live:
+            row = self.rows[0]
+            if row.left:
+                cells += row.left
+                if taken and not fits(len(taken) + 1, cells):
+                    break
+                taken.append(row)
+                row.queue = None
+                self.live -= 1
+                self.cells -= row.left
+            self.rows.popleft()
+        if self.live:
+            self.since = self.rows[0].since
+        else:
+            self.clear()
+        return taken
+
+    def drain(self) -> list[Row]:
+        """Take out all rows that are left."""
+        rows = [row for row in self.rows if row.left]
+        self.clear()
+        return rows
+
+    def clear(self) -> None:
+        self.rows.clear()
+        self.live = self.cells = 0
+        self.since = math.inf
