@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from connector.core.batch import Batch, Row
+from connector.core.fences import Fences
 from connector.core.inquiry import Inquiry
 from connector.core.model import Action
 from connector.core.row_queue import Queue
@@ -55,20 +56,6 @@ class _Measure:
         return around + cells * self.cell_bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Echo:
-    """A call that TikTok may still apply: the opposite of its action has to wait."""
-
-    action: Action
-    digests: dict[int, frozenset[str]]
-    until: float
-
-    def holds(self, row: Row) -> bool:
-        return row.action is not self.action and any(
-            row.digests[slot] in digests for slot, digests in self.digests.items()
-        )
-
-
 class Lane:
     """The pending changes of one audience: `add`, `due_at`, `cut`, `finish`, `give_back`.
 
@@ -89,12 +76,11 @@ class Lane:
         self._measure = _Measure(slots, cell_bytes)
         self._superseded = superseded
         self._newest: list[dict[str, Row]] = [{} for _ in range(slots)]
-        self._in_flight: list[set[str]] = [set() for _ in range(slots)]
-        self._slots = tuple(zip(range(slots), self._newest, self._in_flight, strict=True))
+        self._fences = Fences(slots)
+        self._slots = tuple(zip(range(slots), self._newest, self._fences.under_way, strict=True))
         self._ready = {Action.ADD: Queue(), Action.DELETE: Queue()}
         self._held = Queue()
         self._suspects = Suspects()
-        self._echoes: list[_Echo] = []
 
     def __len__(self) -> int:
         """How many rows are pending: those held back included, those under way not."""
@@ -107,7 +93,7 @@ class Lane:
         """Take in the newest change of its identifiers."""
         fenced = False
         row.since = row.span.arrived
-        for (slot, newest, in_flight), digest in zip(self._slots, row.digests):  # noqa: B905  hot
+        for (slot, newest, under_way), digest in zip(self._slots, row.digests):  # noqa: B905  hot
             if digest is not None:
                 older = newest.get(digest)
                 newest[digest] = row
@@ -116,16 +102,16 @@ class Lane:
                     if older.since < row.since:  # noqa: PLR1730  hot
                         row.since = older.since
                     self._take_over(older, slot)
-                if digest in in_flight:
+                if digest in under_way:
                     fenced = True
-        if fenced or (self._echoes and self._echoed(row)):
+        if fenced or (self._fences.echoes and self._fences.echoed(row)):
             self._held.append(row)
         else:
             self._ready[row.action].append(row)
 
     def due_at(self, *, draining: bool = False) -> float:
         """When a batch is to be cut; a time in the past means now, infinity never."""
-        due = min((echo.until for echo in self._echoes), default=math.inf)
+        due = self._fences.first_echo_ends()
         for queue in self._ready.values():
             if queue.live:
                 at_once = draining or self._is_full(queue)
@@ -133,10 +119,7 @@ class Lane:
         return due
 
     def waiting_since(self) -> float:
-        """Since when its oldest row that may be sent has waited, else its oldest held row; infinity without any.
-
-        A lane whose held rows wait for an echo's end is due then, and must have a turn among busy lanes.
-        """
+        """Since when its oldest row that may be sent has waited; else its oldest held one, due at an echo's end."""
         since = min(queue.since for queue in self._ready.values())
         return since if since < math.inf else self._held.since
 
@@ -149,7 +132,9 @@ class Lane:
 
         Returns None when every row was taken over meanwhile or is held.
         """
-        self._lift_echoes(now)
+        if self._fences.echoes:
+            self._fences.forget_echoes(now)
+            self._release()
         queue = min(self._ready.values(), key=lambda one: one.since)
         if not queue.live:
             return None
@@ -176,19 +161,16 @@ class Lane:
     def finish(self, batch: Batch, *, echo_until: float | None = None) -> None:
         """The call has ended: lift its fence. With `echo_until`, TikTok may still apply it until then."""
         self.calls -= 1
-        for slot, digests in batch.columns.items():
-            self._in_flight[slot].difference_update(digests)
+        self._fences.lift(batch.columns)
         if echo_until is not None:
-            unsure = {slot: frozenset(digests) for slot, digests in batch.columns.items()}
-            self._echoes.append(_Echo(batch.action, unsure, echo_until))
+            self._fences.leave_echo(batch.action, batch.columns, echo_until)
         self._release()
 
     def give_back(self, batch: Batch) -> None:
         """Put a finished batch's rows back, under what has come since: to be sent again as they were."""
-        if batch.inquiry is None:
-            self._put_back(batch, self._ready[batch.action])
-        else:
-            self._put_back(batch, self._suspects.again(batch.inquiry))
+        is_part = batch.inquiry is not None
+        queue = self._suspects.again(batch.inquiry) if is_part else self._ready[batch.action]
+        self._put_back(batch, queue)
 
     def park(self, batch: Batch, inquiry: Inquiry) -> None:
         """Put a finished batch's rows back, to wait for the inquiry: `try_apart`, `take_out` or `unpark`."""
@@ -251,11 +233,11 @@ class Lane:
 
     def _batch(self, rows: list[Row], trigger: str, inquiry: Inquiry | None = None) -> Batch:
         columns: dict[int, list[str]] = {}
-        for slot, newest, in_flight in self._slots:
+        for slot, newest, under_way in self._slots:
             column = [digest for row in rows if (digest := row.digests[slot]) is not None]
             if column:
                 columns[slot] = column
-                in_flight.update(column)
+                under_way.update(column)
                 for digest in column:
                     del newest[digest]
         self.calls += 1
@@ -264,27 +246,11 @@ class Lane:
     def _release(self) -> None:
         """Let held rows go whose fences have been lifted, behind those that wait: none is passed for ever."""
         for row in self._held.drain():
-            is_held = self._is_fenced(row) or self._echoed(row)
-            (self._held if is_held else self._ready[row.action]).append(row)
-
-    def _lift_echoes(self, now: float) -> None:
-        if self._echoes:
-            self._echoes = [echo for echo in self._echoes if echo.until > now]
-            self._release()
-
-    def _is_fenced(self, row: Row) -> bool:
-        return any(
-            digest in in_flight
-            for (_, _, in_flight), digest in zip(self._slots, row.digests, strict=True)
-        )
-
-    def _echoed(self, row: Row) -> bool:
-        return any(echo.holds(row) for echo in self._echoes)
+            (self._held if self._fences.hold(row) else self._ready[row.action]).append(row)
 
     def _fits(self, rows: int, cells: int) -> bool:
-        return rows <= self.limits.max_rows and (
-            self._measure.bytes(rows, cells) <= self.limits.max_bytes
-        )
+        limits = self.limits
+        return rows <= limits.max_rows and self._measure.bytes(rows, cells) <= limits.max_bytes
 
     def _is_full(self, queue: Queue) -> bool:
         """Whether one more row would not fit beside those that wait."""

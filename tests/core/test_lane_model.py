@@ -384,13 +384,13 @@ class LaneModel(RuleBasedStateMachine):
         lane = self.lane
         cells = sum(len(one.left) for one in self.pending)
         assert sum(len(newest) for newest in lane._newest) == cells
-        assert sum(len(fence) for fence in lane._in_flight) == sum(
+        assert sum(len(fence) for fence in lane._fences.under_way) == sum(
             len(call.identifiers) for call in self.calls
         )
         for queue in (*lane._ready.values(), lane._held):
             assert len(queue.rows) <= 2 * queue.live + 65
             assert queue.cells == sum(row.left for row in queue.rows)
-        assert len(lane._echoes) <= len(self.echoes)
+        assert len(lane._fences.echoes) <= len(self.echoes)
 
     def teardown(self) -> None:
         """Drain: every call succeeds, each echo is heard or not, and the audience is right."""

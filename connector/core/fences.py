@@ -1,0 +1,69 @@
+"""Which identifiers of an audience no call may take at present.
+
+Owns the identifiers of calls under way, and the echoes of calls whose fate is unknown. Knows no row that waits.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from connector.core.batch import Row
+from connector.core.model import Action
+
+
+@dataclass(frozen=True, slots=True)
+class _Echo:
+    """A call that TikTok may still apply: the opposite of its action has to wait."""
+
+    action: Action
+    digests: dict[int, frozenset[str]]
+    until: float
+
+    def holds(self, row: Row) -> bool:
+        return row.action is not self.action and any(
+            row.digests[slot] in digests for slot, digests in self.digests.items()
+        )
+
+
+class Fences:
+    """Fences around calls under way, and echoes after calls in doubt.
+
+    Attributes:
+        under_way: by slot, the digests of all calls under way.
+        echoes: of calls in doubt; empty nearly always, which is the first thing to ask.
+    """
+
+    def __init__(self, slots: int) -> None:
+        self.under_way: tuple[set[str], ...] = tuple(set() for _ in range(slots))
+        self.echoes: list[_Echo] = []
+
+    def lift(self, columns: Mapping[int, Sequence[str]]) -> None:
+        """A call with these digests has ended."""
+        for slot, digests in columns.items():
+            self.under_way[slot].difference_update(digests)
+
+    def leave_echo(
+        self, action: Action, columns: Mapping[int, Sequence[str]], until: float
+    ) -> None:
+        """TikTok may apply this call until then."""
+        unsure = {slot: frozenset(digests) for slot, digests in columns.items()}
+        self.echoes.append(_Echo(action, unsure, until))
+
+    def first_echo_ends(self) -> float:
+        """When the first echo ends; infinity without one."""
+        return min((echo.until for echo in self.echoes), default=math.inf)
+
+    def forget_echoes(self, now: float) -> None:
+        """Drop the echoes that have ended."""
+        self.echoes = [echo for echo in self.echoes if echo.until > now]
+
+    def echoed(self, row: Row) -> bool:
+        """Whether an echo holds the row back."""
+        return any(echo.holds(row) for echo in self.echoes)
+
+    def hold(self, row: Row) -> bool:
+        """Whether anything holds the row back."""
+        return self.echoed(row) or any(
+            digest in under_way
+            for under_way, digest in zip(self.under_way, row.digests, strict=True)
+        )
