@@ -104,7 +104,12 @@ def _sealed(
         ("connector.source", str(origin).encode()),
         ("connector.time", _rfc3339(now).encode()),
     )
-    return Letter(origin.key, orjson.dumps(letter), headers)
+    key = origin.key
+    if key is not None and len(key) > MAX_LETTER_BYTES:
+        # With it the letter might be refused for ever, and hold back all that comes behind.
+        letter |= {"key_omitted": True, "key_bytes": len(key)}
+        key = None
+    return Letter(key, orjson.dumps(letter), headers)
 
 
 def _base64_bytes(payload: bytes) -> int:

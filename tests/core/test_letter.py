@@ -150,3 +150,13 @@ def test_a_long_message_does_not_make_a_letter_too_large() -> None:
 
     assert len(letter.value) < 100_000
     assert value_of(letter)["response"]["message"].startswith("\u00fc\u00fc")
+
+
+def test_a_key_that_no_broker_would_take_again_is_left_out_and_its_size_told() -> None:
+    origin = Origin(ORIGIN.partition, 42, 0, b"k" * (MAX_LETTER_BYTES + 1))
+    letter = decode_letter(b"x", origin)
+
+    assert letter.key is None
+    assert value_of(letter)["key_omitted"] is True
+    assert value_of(letter)["key_bytes"] == MAX_LETTER_BYTES + 1
+    assert dict(letter.headers)["connector.source"] == b"members:3:42"
