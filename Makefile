@@ -41,6 +41,10 @@ test-fast: install  ## the tests that need neither a broker nor a process of the
 bench: install  ## records per CPU-second beside the limit of the parts
 	$(BIN)/python -m tests.benchmarks
 
+.PHONY: chaos
+chaos: install  ## ten minutes of load under kills, outages and faults, with a verdict (SECONDS=60 SEED=1)
+	$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED))
+
 .PHONY: format
 format: install  ## sort imports, mend what lint can mend, format
 	$(BIN)/ruff check --fix .

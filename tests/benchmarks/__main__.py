@@ -157,7 +157,7 @@ def main(records: int, rounds: int) -> None:
         finally:
             sink.kill()
             sink.wait()
-            broker.kill()
+            broker.stop()
 
 
 def _free_port() -> int:

@@ -120,7 +120,10 @@ class Emulator(Process):
             *("emulator", "--port", str(self.port), "--qps", str(int(qps))),
             *("--accounts", str(accounts)),
         )
-        until(lambda: get(f"{self.root}/_emulator/stats")[0] == 200, 20, "the emulator")
+        until(self.answers, 20, "the emulator")
+
+    def answers(self) -> bool:
+        return get(f"{self.root}/_emulator/stats")[0] == 200
 
     @property
     def base_url(self) -> str:
@@ -138,6 +141,11 @@ class Emulator(Process):
     def faults(self, *faults: dict[str, Any]) -> None:
         for fault in faults:
             self.post("faults", fault)
+
+    def clear_faults(self) -> None:
+        request = urllib.request.Request(f"{self.root}/_emulator/faults", method="DELETE")
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert answer.status < 300
 
     def stats(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(get(f"{self.root}/_emulator/stats")[1])
