@@ -1,5 +1,6 @@
 # Everything a contributor runs. Each target sets up what it needs: a fresh clone and Python 3.11 are enough.
-PYTHON ?= python3
+PYTHON ?= $(shell for one in python3 python3.13 python3.12 python3.11; do \
+  $$one -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$one && break; done)
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
@@ -11,8 +12,7 @@ help:  ## list the targets
 install: .venv/installed  ## make .venv with the package, its extras and the development tools
 
 .venv/installed: requirements-dev.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "Python 3.11 or newer is needed; name it with: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
