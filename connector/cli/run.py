@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import signal
 import sys
 
 from connector.cli.config import read
@@ -21,6 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Run the service; 0 after a signal or when the end is reached."""
+    # Until the service has its own handler nothing is under way: a stop is a stop.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     settings, secrets = read(options)
     logs.configure(settings.log.level, settings.log.format)
     try:
