@@ -75,6 +75,11 @@ class Halted:
     scope: Scope = Scope.DESTINATION
 
 
+TIMEOUT = "timeout"
+CONNECTION = "connection"
+NO_ANSWER = frozenset({TIMEOUT, CONNECTION})
+"""A Retryable's reasons when nothing came back: whether TikTok can be reached at all is in question."""
+
 TOO_MANY_IDS = "too_many_ids"
 """A Retryable's reason: the batch is to be halved, and later ones kept as small."""
 

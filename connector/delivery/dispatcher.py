@@ -108,7 +108,7 @@ class Dispatcher:
         now = self._clock()
         if self.calls >= self._bounds.max_in_flight or now > self._last_start:
             return math.inf
-        due = min(self._schedule.next_due(now), self._suspects.next_due(now))
+        due = self._next_due(now)
         allowed = self._rate.delay(now)
         self._count_wait(now, is_held_back=due <= now and allowed > 0.0)
         return max(due - now, allowed)
@@ -143,6 +143,10 @@ class Dispatcher:
             self._settlement.vanished(audience, batch)
         self._reschedule(audience)
 
+    def _next_due(self, now: float) -> float:
+        """When the next batch is due, ordinary or of an inquiry; infinity without one."""
+        return min(self._schedule.next_due(now), self._suspects.next_due(now))
+
     def _is_inquiries_turn(self, now: float) -> bool:
         """Looking for bad rows gets one call in ten while others are due, and all that are unused."""
         if self._suspects.next_due(now) > now:
@@ -176,8 +180,7 @@ class Dispatcher:
     def _is_drained(self) -> bool:
         """Whether no call is under way, and none could start before the last moment."""
         now = self._clock()
-        due = min(self._schedule.next_due(now), self._suspects.next_due(now))
-        start = max(due, now + self._rate.delay(now))
+        start = max(self._next_due(now), now + self._rate.delay(now))
         return self.calls == 0 and start > self._last_start
 
 

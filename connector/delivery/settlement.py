@@ -1,7 +1,7 @@
-"""What follows from an outcome: resolve, give back, wait, set aside, halt.
+"""What follows from an outcome: resolve, give back, wait, halt.
 
-Owns the reactions, one small function for each outcome. Decides at once and does no IO: what has to be written
-goes to the dead letters' queue, and when the next call starts is the dispatcher's.
+Owns the reactions, one small function for each outcome; which rows of a rejected batch are bad is
+connector.delivery.rejections. Decides at once and does no IO: when the next call starts is the dispatcher's.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,6 +11,7 @@ from typing import assert_never
 from connector.core.batch import Batch
 from connector.core.identity import Target
 from connector.core.outcome import (
+    NO_ANSWER,
     NO_PERMISSION,
     TOO_MANY_IDS,
     Delivered,
@@ -35,8 +36,6 @@ _SECONDS_A_DAY = 86_400.0
 
 REJECTS_ALL = "rejects_everything"
 """Why an audience is halted of which single rows, spread over a rejected batch, were all rejected."""
-
-_NO_ANSWER = frozenset({"timeout", "connection"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +129,7 @@ class Settlement:
 
     def _learn(self, account: Account, outcome: Outcome) -> None:
         """What any answer says beyond its own batch: about reaching TikTok, and about the rate."""
-        no_answer = isinstance(outcome, Retryable) and outcome.reason in _NO_ANSWER
+        no_answer = isinstance(outcome, Retryable) and outcome.reason in NO_ANSWER
         account.unreachable = (
             outcome.reason if isinstance(outcome, Retryable) and no_answer else None
         )

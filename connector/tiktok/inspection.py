@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from connector.core.outcome import Delivered, Halted, Outcome, Response, Retryable, Scope
+from connector.core.outcome import NO_ANSWER, Delivered, Halted, Outcome, Response, Retryable, Scope
 from connector.core.rate_limit import RateLimit
 from connector.tiktok.client import TikTokClient
 from connector.tiktok.protocol import AUDIENCE_GET, AUDIENCE_LIST, USER_INFO
@@ -24,7 +24,7 @@ _TRIES = 3
 _RATE_PAUSE_SECONDS = 1.0
 """TikTok's advice when there were too many calls in a second: go on in the next one."""
 
-_POINTLESS = frozenset({"token_refused", "token_malformed", "timeout", "connection", "wrong_path"})
+_POINTLESS = NO_ANSWER | {"token_refused", "token_malformed", "wrong_path"}
 """After these the next call can only end the same way."""
 
 _MISSING = Halted("audience_missing", Response("other"), Scope.AUDIENCE)

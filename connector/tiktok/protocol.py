@@ -15,6 +15,10 @@ import orjson
 from connector.core.batch import Batch
 from connector.core.identity import Target
 from connector.core.outcome import (
+    CONNECTION,
+    NO_PERMISSION,
+    TIMEOUT,
+    TOO_MANY_IDS,
     Delivered,
     Halted,
     Outcome,
@@ -29,12 +33,7 @@ USER_INFO = "user/info"
 AUDIENCE_GET = "dmp/custom_audience/get"
 AUDIENCE_LIST = "dmp/custom_audience/list"
 
-MAX_ROWS = 10_000
-"""The most rows in one call: the highest number a public source names."""
-
-_PARTIAL = "partial_success"
-_DUPLICATE = "duplicate_request"
-_WARNINGS = {20001: _PARTIAL, 40050: _DUPLICATE}
+_WARNINGS = {20001: "partial_success", 40050: "duplicate_request"}
 
 _RATE: dict[int, tuple[str, Scope]] = {
     40100: ("rate_limited", Scope.APP),
@@ -44,7 +43,7 @@ _RATE: dict[int, tuple[str, Scope]] = {
 }
 
 _RETRYABLE = {
-    40011: "too_many_ids",
+    40011: TOO_MANY_IDS,
     40201: "not_ready",
     40202: "write_conflict",
     40902: "fetch_failed",
@@ -56,7 +55,7 @@ _BUSY_TEXTS = ("processing", "not editable", "unfinished replace")
 """What a 40002 says when the audience is merely busy; every other 40002 is a fault of the batch."""
 
 _HALTED: dict[int, tuple[str, Scope]] = {
-    40001: ("no_permission", Scope.DESTINATION),
+    40001: (NO_PERMISSION, Scope.DESTINATION),
     40007: ("audience_missing", Scope.AUDIENCE),
     40006: ("api_unavailable", Scope.DESTINATION),
     40008: ("api_unavailable", Scope.DESTINATION),
@@ -86,8 +85,6 @@ _KNOWN_CODES = frozenset(
     )
 )
 
-TIMEOUT = "timeout"
-CONNECTION = "connection"
 HTTP_5XX = "http_5xx"
 OTHER = "other"
 
@@ -212,12 +209,12 @@ def _envelope(body: bytes) -> dict[str, Any] | None:
 
 def timed_out() -> Outcome:
     """No answer in time: TikTok may have applied the call, or may still."""
-    return Retryable("timeout", Response(TIMEOUT), in_doubt=True)
+    return Retryable(TIMEOUT, Response(TIMEOUT), in_doubt=True)
 
 
 def disconnected(*, sent: bool) -> Outcome:
     """No connection, or one that broke; when anything had been sent, TikTok may have applied it."""
-    return Retryable("connection", Response(CONNECTION), in_doubt=sent)
+    return Retryable(CONNECTION, Response(CONNECTION), in_doubt=sent)
 
 
 def unusable_token() -> Outcome:

@@ -8,7 +8,6 @@ and a sink that accepts every call. The two programs take turns; each figure is 
 
 import os
 import random
-import socket
 import statistics
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from typing import NamedTuple
 import orjson
 import yaml
 
+from tests.end_to_end.deployment import free_port
 from tests.kafka_broker import Broker, Message
 
 _PARTITIONS = 4
@@ -129,7 +129,7 @@ def main(records: int, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         broker = Broker().start()
-        port = _free_port()
+        port = free_port()
         sink = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.sink", str(port)])
         try:
             topic, letters = broker.create_topic(partitions=_PARTITIONS), broker.create_topic()
@@ -158,12 +158,6 @@ def main(records: int, rounds: int) -> None:
             sink.kill()
             sink.wait()
             broker.stop()
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 if __name__ == "__main__":

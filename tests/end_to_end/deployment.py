@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
@@ -22,6 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from connector.sandbox.generator import Event
 from connector.sandbox.model import Identity, Model, Route
 from tests.kafka_broker import Cluster, Message
+from tests.kafka_broker.cluster import eventually
 
 ADVERTISER = "7000000000000000001"
 FIRST_AUDIENCE = 7_100_000_000_000_000_001
@@ -34,15 +34,9 @@ IDENTITIES = (
 )
 
 
-def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
-    """Wait until the condition gives something true; fail with what was waited for."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(0.1)
+def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Wait until the condition holds; fail with what was waited for."""
+    eventually(condition, what, seconds)
 
 
 def free_port() -> int:
