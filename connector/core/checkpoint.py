@@ -18,9 +18,13 @@ _COMPACT_FROM = 64
 
 
 class Span:
-    """The records of one poll and partition, up to a position, and how many of its parts are unresolved."""
+    """The records of one poll and partition, up to a position, and how many of its parts are unresolved.
 
-    __slots__ = ("arrived", "oldest_ms", "open", "partition", "position", "progress")
+    Attributes:
+        attempts: how often its changes have been tried, this time included: 1 but for a replay.
+    """
+
+    __slots__ = ("arrived", "attempts", "oldest_ms", "open", "partition", "position", "progress")
 
     def __init__(self, progress: "Progress", position: int, arrived: float, oldest_ms: int) -> None:
         self.progress = progress
@@ -28,6 +32,7 @@ class Span:
         self.position = position
         self.arrived = arrived
         self.oldest_ms = oldest_ms
+        self.attempts = 1
         self.open = 1  # the intake's own part, until it has tracked all changes of the span
 
     def resolve(self, parts: int = 1) -> None:

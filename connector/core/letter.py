@@ -23,6 +23,7 @@ _MAX_TEXT = 4_000
 
 UNREADABLE_RECORD = "unreadable_record"
 REJECTED = "rejected"
+BLOCKED = "blocked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,13 @@ class Origin:
 
 
 def record_letter(
-    origin: Origin, stage: Stage, reason: str, detail: str, payload: bytes | None, now: float
+    origin: Origin,
+    stage: Stage,
+    reason: str,
+    detail: str,
+    payload: bytes | None,
+    now: float,
+    attempts: int = 1,
 ) -> Letter:
     """A letter for a record that could not be decoded, or whose identities could not be used.
 
@@ -48,8 +55,9 @@ def record_letter(
         detail: what is wrong and where; never a value of the record.
         payload: the record's original bytes; None when they could not be read.
         now: seconds since the epoch.
+        attempts: how often it has been tried: 1 but for a replay.
     """
-    letter = _letter(origin, stage, reason, detail)
+    letter = _letter(origin, stage, reason, detail, attempts)
     if payload is not None:
         room = MAX_LETTER_BYTES - len(origin.key or b"")
         if _base64_bytes(payload) + len(orjson.dumps(letter)) + 100 <= room:
@@ -60,32 +68,47 @@ def record_letter(
 
 
 def delivery_letter(
-    origin: Origin, detail: str, change: dict[str, Any], response: Response, now: float
+    origin: Origin,
+    reason: str,
+    detail: str,
+    change: dict[str, Any],
+    response: Response | None,
+    now: float,
+    attempts: int = 1,
 ) -> Letter:
-    """A letter for a row that TikTok will never accept.
+    """A letter for a row that TikTok will never accept, or of an audience that is blocked.
 
     Args:
         change: destination, audience_id, action and row (target name -> digest).
+        response: TikTok's answer to this row; None when it was not asked.
+        attempts: how often the row has been tried: 1 but for a replay.
     """
-    letter = _letter(origin, Stage.DELIVERY, REJECTED, detail)
+    letter = _letter(origin, Stage.DELIVERY, reason, detail, attempts)
+    letter["change"] = change
+    if response is not None:
+        letter["response"] = _answer(response)
+    return _sealed(origin, Stage.DELIVERY, reason, letter, now)
+
+
+def _answer(response: Response) -> dict[str, Any]:
     answer = {
         "http_status": response.http_status,
         "code": response.code,
         "message": response.message[:_MAX_TEXT],
         "request_id": response.request_id[:_MAX_TEXT],
     }
-    letter["change"] = change
-    letter["response"] = {name: value for name, value in answer.items() if value not in {None, ""}}
-    return _sealed(origin, Stage.DELIVERY, REJECTED, letter, now)
+    return {name: value for name, value in answer.items() if value not in {None, ""}}
 
 
-def _letter(origin: Origin, stage: Stage, reason: str, detail: str) -> dict[str, Any]:
+def _letter(
+    origin: Origin, stage: Stage, reason: str, detail: str, attempts: int
+) -> dict[str, Any]:
     return {
         "version": VERSION,
         "reason": reason,
         "stage": stage.value,
         "detail": detail,
-        "attempts": 1,
+        "attempts": attempts,
         "source": {
             "topic": origin.partition.topic,
             "partition": origin.partition.partition,

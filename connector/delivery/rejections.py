@@ -68,10 +68,12 @@ class Rejections:
         partition = row.span.partition
         letter = delivery_letter(
             Origin(partition, row.offset, row.timestamp_ms, row.key),
+            REJECTED,
             f"TikTok rejected the row: {describe(outcome)}",
             self._change(audience, row),
             outcome.response,
             self._wall(),
+            row.span.attempts,
         )
         self._dead_letters.put(letter, partition.topic, REJECTED, self._acknowledged(row))
 

@@ -53,7 +53,7 @@ def test_a_letter_about_a_record_holds_its_payload(stage: Stage) -> None:
 
 def test_a_letter_about_a_row_holds_the_change_and_the_response() -> None:
     response = Response("40002", 200, 40002, "no such id", "r-1")
-    letter = delivery_letter(ORIGIN, "rejected", CHANGE, response, NOW)
+    letter = delivery_letter(ORIGIN, "rejected", "why", CHANGE, response, NOW)
     value = value_of(letter)
 
     assert set(value) == COMMON | {"change", "response"}
@@ -69,7 +69,7 @@ def test_a_letter_about_a_row_holds_the_change_and_the_response() -> None:
 
 
 def test_keys_that_do_not_apply_are_absent() -> None:
-    without_code = delivery_letter(ORIGIN, "rejected", CHANGE, Response("other", 403), NOW)
+    without_code = delivery_letter(ORIGIN, "rejected", "why", CHANGE, Response("other", 403), NOW)
     unreadable = record_letter(ORIGIN, Stage.DECODE, "unreadable_record", "why", None, NOW)
 
     assert value_of(without_code)["response"] == {"http_status": 403}
@@ -85,7 +85,11 @@ def test_keys_that_do_not_apply_are_absent() -> None:
             b"identity",
             b"no_identities",
         ),
-        (delivery_letter(ORIGIN, "why", CHANGE, Response("other"), NOW), b"delivery", b"rejected"),
+        (
+            delivery_letter(ORIGIN, "rejected", "why", CHANGE, Response("other"), NOW),
+            b"delivery",
+            b"rejected",
+        ),
     ],
     ids=["decode", "identity", "delivery"],
 )
@@ -98,12 +102,27 @@ def test_headers_tell_what_the_letter_is_about(letter: Letter, stage: bytes, rea
     )
 
 
+def test_a_letter_of_a_blocked_audience_has_no_response() -> None:
+    value = value_of(delivery_letter(ORIGIN, "blocked", "why", CHANGE, None, NOW))
+
+    assert set(value) == COMMON | {"change"}
+    assert (value["reason"], value["stage"]) == ("blocked", "delivery")
+
+
+def test_a_letter_tells_how_often_it_was_tried() -> None:
+    record = record_letter(ORIGIN, Stage.DECODE, "malformed_json", "why", b"x", NOW, attempts=2)
+    row = delivery_letter(ORIGIN, "rejected", "why", CHANGE, None, NOW, attempts=3)
+
+    assert value_of(record)["attempts"] == 2
+    assert value_of(row)["attempts"] == 3
+
+
 @pytest.mark.parametrize("key", [b"p-1", b"", b"\xff\x00", None])
 def test_the_key_is_the_records(key: bytes | None) -> None:
     origin = Origin(ORIGIN.partition, 42, 0, key)
 
     assert decode_letter(b"x", origin).key == key
-    assert delivery_letter(origin, "why", CHANGE, Response("other"), NOW).key == key
+    assert delivery_letter(origin, "rejected", "why", CHANGE, Response("other"), NOW).key == key
 
 
 @pytest.mark.parametrize("payload", [b"", b"x", bytes(range(256)), b"x" * 600_000])
@@ -146,7 +165,7 @@ def test_the_largest_letter_stays_below_the_limit_and_comes_close(key_bytes: int
 
 def test_a_long_message_does_not_make_a_letter_too_large() -> None:
     response = Response("40002", 200, 40002, "\u00fc" * 2_000_000, "r" * 2_000_000)
-    letter = delivery_letter(ORIGIN, "rejected", CHANGE, response, NOW)
+    letter = delivery_letter(ORIGIN, "rejected", "why", CHANGE, response, NOW)
 
     assert len(letter.value) < 100_000
     assert value_of(letter)["response"]["message"].startswith("\u00fc\u00fc")
