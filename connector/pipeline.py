@@ -71,7 +71,8 @@ class Pipeline:
         tally = _Tally()
         touched: set[Audience] = set()
         oldest = chunk.records[0].timestamp if chunk.records else -1
-        span = self._checkpoint.track(partition, chunk.position, now, oldest)
+        records = len(chunk.records) + len(chunk.unreadable)
+        span = self._checkpoint.track(partition, chunk.position, now, oldest, records)
         decode = self._formats[partition.topic]
         for record in chunk.records:
             try:

@@ -21,17 +21,24 @@ class Span:
     """The records of one poll and partition, up to a position, and how many of its parts are unresolved.
 
     Attributes:
+        records: how many records it stands for.
         attempts: how often its changes have been tried, this time included: 1 but for a replay.
     """
 
-    __slots__ = ("arrived", "attempts", "oldest_ms", "open", "partition", "position", "progress")
+    __slots__ = (
+        *("arrived", "attempts", "oldest_ms", "open", "partition", "position", "progress"),
+        "records",
+    )
 
-    def __init__(self, progress: "Progress", position: int, arrived: float, oldest_ms: int) -> None:
+    def __init__(
+        self, progress: "Progress", position: int, arrived: float, oldest_ms: int, records: int
+    ) -> None:
         self.progress = progress
         self.partition = progress.partition
         self.position = position
         self.arrived = arrived
         self.oldest_ms = oldest_ms
+        self.records = records
         self.attempts = 1
         self.open = 1  # the intake's own part, until it has tracked all changes of the span
 
@@ -47,19 +54,25 @@ class Span:
 
 
 class Progress:
-    """One partition's spans in order."""
+    """One partition's spans in order.
 
-    __slots__ = ("_resolved_behind", "committable", "partition", "position", "spans")
+    Attributes:
+        ahead: how many records have been taken in beyond the committable position.
+    """
+
+    __slots__ = ("_resolved_behind", "ahead", "committable", "partition", "position", "spans")
 
     def __init__(self, partition: Partition) -> None:
         self.partition = partition
         self.committable: int | None = None
         self.position: int | None = None
+        self.ahead = 0
         self.spans: deque[Span] = deque()
         self._resolved_behind = 0
 
-    def track(self, position: int, arrived: float, oldest_ms: int) -> Span:
-        span = Span(self, position, arrived, oldest_ms)
+    def track(self, position: int, arrived: float, oldest_ms: int, records: int) -> Span:
+        span = Span(self, position, arrived, oldest_ms, records)
+        self.ahead += records
         self.spans.append(span)
         self.position = position
         return span
@@ -68,7 +81,9 @@ class Progress:
         """Move the committable position when the span was the first; else remember it for merging."""
         if self.spans and self.spans[0] is span:
             while self.spans and self.spans[0].open == 0:
-                self.committable = self.spans.popleft().position
+                first = self.spans.popleft()
+                self.committable = first.position
+                self.ahead -= first.records
         else:
             self._resolved_behind += 1
             if self._resolved_behind > max(_COMPACT_FROM, len(self.spans) // 2):
@@ -79,6 +94,7 @@ class Progress:
         merged: deque[Span] = deque()
         for span in self.spans:
             if merged and merged[-1].open == 0 and span.open == 0:
+                span.records += merged[-1].records
                 merged[-1] = span
             else:
                 merged.append(span)
@@ -100,12 +116,19 @@ class Checkpoint:
         self._progress = {partition: Progress(partition) for partition in partitions}
         self._committed = {}
 
-    def track(self, partition: Partition, position: int, arrived: float, oldest_ms: int) -> Span:
-        """Open the span of the records up to `position`, in the order in which they were polled.
+    def track(
+        self,
+        partition: Partition,
+        position: int,
+        arrived: float,
+        oldest_ms: int,
+        records: int = 1,
+    ) -> Span:
+        """Open the span of so many records up to `position`, in the order in which they were polled.
 
         The span has one open part: the caller adds one for each change and letter, and resolves its own last.
         """
-        return self._progress[partition].track(position, arrived, oldest_ms)
+        return self._progress[partition].track(position, arrived, oldest_ms, records)
 
     def partitions(self) -> Collection[Partition]:
         """All that are assigned."""
@@ -132,6 +155,14 @@ class Checkpoint:
     def position(self, partition: Partition) -> int | None:
         """Up to where records have been taken in; None before the first."""
         return self._progress[partition].position
+
+    def ahead(self, partition: Partition) -> int:
+        """How many records have been taken in beyond what may be committed: a crash reads them again."""
+        return self._progress[partition].ahead
+
+    def is_settled(self) -> bool:
+        """Whether everything that was taken in is resolved."""
+        return not any(progress.spans for progress in self._progress.values())
 
     def committed_position(self, partition: Partition) -> int | None:
         """The last position committed in this epoch."""

@@ -6,6 +6,9 @@ too many. Pure: time is an argument, in seconds of a monotonic clock; midnight i
 TikTok limits an app per second, per minute and per day, answers code 40100 inside HTTP 200 and does not say
 which limit was met. Its documents advise: for the second, go on in the next one; for the minute, stop for five
 minutes; for the day, stop until 00:00 UTC. So the reactions escalate.
+
+What a limit taught is not known after a restart. So a process begins with one call a second, until TikTok has
+accepted one: a service that is started again and again on a used-up allowance does not knock at full speed.
 """
 
 import math
@@ -37,6 +40,7 @@ class RateLimit:
         self._part = 1.0
         self._throttle = 1.0
         self._last = -math.inf
+        self._is_proven = False
         self._paused_until = -math.inf
         self._slowed_at = -math.inf
         self._raised_at = -math.inf
@@ -76,6 +80,7 @@ class RateLimit:
 
     def accepted(self) -> None:
         """TikTok answered a call without complaining of too many."""
+        self._is_proven = True
         self._refused_last = -math.inf
         self._pauses = 0
 
@@ -90,8 +95,8 @@ class RateLimit:
             self._throttle = self.rate * _SLOWER / self.share
             self._slowed_at = now
         self._raised_at = now
-        if now - self._refused_last > _ONLY_REFUSED_SECONDS:
-            self._refused_since = now
+        if now - self._refused_last > max(_ONLY_REFUSED_SECONDS, 2.0 * self._spacing()):
+            self._refused_since = now  # longer ago than two slow calls: that was another time
         self._refused_last = now
         if now - self._refused_since >= _ONLY_REFUSED_SECONDS:
             pause = _MINUTE_LIMIT_PAUSE if self._pauses == 0 else to_midnight_utc
@@ -101,7 +106,12 @@ class RateLimit:
 
     def _next(self) -> float:
         """When the spacing allows the next call. Computed anew, so that a new share counts at once."""
-        return self._last + _MARGIN / self.rate
+        return self._last + self._spacing()
+
+    def _spacing(self) -> float:
+        """Seconds between two calls; nothing without a share, for then none may start at all."""
+        rate = self.rate if self._is_proven else min(self.rate, _SLOWEST)
+        return _MARGIN / rate if rate > 0.0 else 0.0
 
     def _recover(self, now: float) -> None:
         """Each second without a refusal gives back a twentieth of the share."""

@@ -113,6 +113,41 @@ def test_a_new_epoch_forgets_everything() -> None:
     assert checkpoint.oldest_uncommitted_ms() == {}
 
 
+def test_it_counts_the_records_beyond_what_may_be_committed() -> None:
+    checkpoint = assigned(LEFT, RIGHT)
+    first = checkpoint.track(LEFT, 100, 0.0, 0, 3)  # compacted: fewer records than offsets
+    others = [checkpoint.track(LEFT, 100 + 10 * n, 0.0, 0, 10) for n in range(1, 201)]
+    checkpoint.track(RIGHT, 5, 0.0, 0, 5)
+
+    assert checkpoint.ahead(LEFT) == 2_003
+
+    for span in others[:-1]:
+        span.resolve()  # merged behind the first: they count all the same
+
+    assert checkpoint.ahead(LEFT) == 2_003
+
+    first.resolve()
+
+    assert checkpoint.ahead(LEFT) == 10
+    assert checkpoint.ahead(RIGHT) == 5
+    assert not checkpoint.is_settled()
+
+
+def test_it_is_settled_when_everything_is_resolved() -> None:
+    checkpoint = assigned()
+
+    assert checkpoint.is_settled()
+
+    [span] = track(checkpoint, 10)
+
+    assert not checkpoint.is_settled()
+
+    span.resolve()
+
+    assert checkpoint.is_settled()
+    assert checkpoint.ahead(LEFT) == 0
+
+
 def test_late_resolves_of_a_forgotten_epoch_change_nothing() -> None:
     checkpoint = assigned()
     late = track(checkpoint, 10, 20, 30)

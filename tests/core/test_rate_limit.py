@@ -22,6 +22,13 @@ def most_in_a_second(starts: Sequence[float]) -> int:
     )
 
 
+def answered(calls_per_second: float) -> RateLimit:
+    """A limit that TikTok has accepted a call of: from then on it goes at full speed."""
+    limit = RateLimit(calls_per_second)
+    limit.accepted()
+    return limit
+
+
 def run(
     limit: RateLimit, seconds: float, *, begin: float = 0.0, late: Sequence[float] = (0.0,)
 ) -> list[float]:
@@ -46,7 +53,7 @@ def test_the_first_call_may_start_at_once() -> None:
 
 
 def test_calls_are_spaced_with_a_margin() -> None:
-    limit = RateLimit(10)
+    limit = answered(10)
     for _ in range(3):
         now = limit.delay(0.0)
         limit.take(now)
@@ -56,7 +63,7 @@ def test_calls_are_spaced_with_a_margin() -> None:
 
 
 def test_idleness_saves_up_no_burst() -> None:
-    limit = RateLimit(10)
+    limit = answered(10)
     limit.take(0.0)
     limit.take(1_000.0)
 
@@ -73,7 +80,7 @@ def test_idleness_saves_up_no_burst() -> None:
 def test_no_window_of_a_second_has_more_calls_than_the_allowance(
     allowance: int, gaps: list[float]
 ) -> None:
-    limit = RateLimit(allowance)
+    limit = answered(allowance)
     now = 1_000.0
     starts = []
     for gap in gaps:
@@ -98,7 +105,7 @@ def test_no_window_of_a_second_has_more_calls_than_the_allowance(
 def test_no_change_of_the_rate_makes_a_window_too_full(
     allowance: int, parts: list[tuple[float, float]], refusals: list[bool]
 ) -> None:
-    limit = RateLimit(allowance)
+    limit = answered(allowance)
     now, starts = 0.0, []
     for part, seconds in parts:
         limit.set_part(part)
@@ -123,10 +130,40 @@ def test_no_change_of_the_rate_makes_a_window_too_full(
     late=st.lists(st.floats(0, 0.002), min_size=1, max_size=20),
 )
 def test_at_least_nine_tenths_of_the_allowance_are_used(allowance: int, late: list[float]) -> None:
-    starts = run(RateLimit(allowance), 20.0, late=late)
+    starts = run(answered(allowance), 20.0, late=late)
 
     assert len(starts) >= 0.9 * allowance * 20
     assert most_in_a_second(starts) <= allowance
+
+
+# The beginning.
+
+
+def test_it_begins_with_one_call_a_second_until_one_is_accepted() -> None:
+    limit = RateLimit(10)
+    limit.take(0.0)
+
+    assert limit.delay(0.0) == pytest.approx(1.035)
+
+    limit.refused(0.2, TO_MIDNIGHT)
+
+    assert limit.delay(0.2) == pytest.approx(0.835)
+
+    limit.accepted()
+
+    assert limit.delay(0.2) == 0.0
+
+
+def test_started_on_a_used_up_allowance_it_makes_a_dozen_calls_and_pauses() -> None:
+    limit = RateLimit(50)
+    now, calls = 0.0, 0
+    while limit.paused_until < now:
+        now += limit.delay(now)
+        limit.take(now)
+        calls += 1
+        limit.refused(now + 0.1, TO_MIDNIGHT)
+
+    assert calls <= 12
 
 
 # The share of a replica.
@@ -154,7 +191,7 @@ def test_without_a_part_no_call_may_start() -> None:
 
 
 def test_a_larger_part_counts_at_once() -> None:
-    limit = RateLimit(10)
+    limit = answered(10)
     limit.set_part(0.001)
     limit.take(0.0)
     limit.set_part(1.0)
@@ -302,6 +339,19 @@ def test_refusals_far_apart_are_no_series() -> None:
         limit.refused(hour * 3600.0, TO_MIDNIGHT)
 
     assert limit.paused_until == -math.inf
+
+
+@pytest.mark.parametrize("allowance", [0.2, 0.05, 0.01])
+def test_refusals_are_a_series_also_where_calls_are_seldom(allowance: float) -> None:
+    limit = answered(allowance)
+    now, calls = 0.0, 0
+    while limit.paused_until < now:
+        now += limit.delay(now)
+        limit.take(now)
+        limit.refused(now, TO_MIDNIGHT)
+        calls += 1
+
+    assert calls <= 4
 
 
 def test_answers_that_arrive_within_the_pause_do_not_lengthen_it() -> None:
