@@ -59,11 +59,21 @@ NOT_TEXT = "not_text"
 MALFORMED = "malformed"
 NOT_A_DIGEST = "not_a_digest"
 KNOWN_BAD_DIGEST = "known_bad_digest"
+TOO_MANY_VALUES = "too_many_values"
 UNMAPPED = "unmapped"
-DROP_REASONS = (NOT_TEXT, MALFORMED, NOT_A_DIGEST, KNOWN_BAD_DIGEST, UNMAPPED)
+DROP_REASONS = (NOT_TEXT, MALFORMED, NOT_A_DIGEST, KNOWN_BAD_DIGEST, TOO_MANY_VALUES, UNMAPPED)
+
+MOST_VALUES = 100
+"""So many values of one namespace are looked at in a profile: more are no person's, and would hold the event loop."""
 
 OTHER_SOURCE = "other"
 """Stands for every namespace that is not configured, so that a label can never grow without bound."""
+
+_MOST_PHONE_TEXT = 250
+"""The bound of the library that parses national numbers; a longer text is no number of anybody."""
+
+_MOST_PHONE_DIGITS = 32
+"""No number has more with all its prefixes; a longer one only takes the library long to refuse."""
 
 Normalise = Callable[[str], str]
 """Trimmed text to its normal form; raises Unusable."""
@@ -125,15 +135,21 @@ def phone(default_region: str | None) -> Normalise:
     def normalise(text: str) -> str:
         if _E164(text) is not None:
             return text
+        if len(text) > _MOST_PHONE_TEXT:
+            raise Unusable(MALFORMED)
         bare = text.translate(_PUNCTUATION)
         if bare.startswith("+"):
             if _E164(bare) is not None:
                 return bare
-        elif default_region is not None and bare.isdecimal():
+        elif default_region is not None and _is_short_number(bare):
             return _national(bare, default_region)
         raise Unusable(MALFORMED)
 
     return normalise
+
+
+def _is_short_number(text: str) -> bool:
+    return len(text) <= _MOST_PHONE_DIGITS and text.isdecimal()
 
 
 def _national(text: str, region: str) -> str:
@@ -235,13 +251,16 @@ class IdentityMap:
         Raises:
             InvalidRecord: there is no identity at all, or a mapped one and none usable.
         """
-        present = {namespace.lower() for namespace, value in identities.items() if _present(value)}
-        if not present:
-            raise InvalidRecord("no_identities", "identities holds no value")
-        mapped = present & self._namespaces
+        mapped = {
+            namespace
+            for name, value in identities.items()
+            if (namespace := name.lower()) in self._namespaces and _present(value)
+        }
         if mapped:
             names = ", ".join(sorted(mapped))
             raise InvalidRecord("no_usable_identity", f"no usable value under: {names}")
+        if not any(map(_present, identities.values())):
+            raise InvalidRecord("no_identities", "identities holds no value")
 
     def _encode(self, namespace: str, encode: Encode, value: object) -> str | None:
         try:
@@ -263,18 +282,36 @@ class IdentityMap:
         return [list(row) for row in zip_longest(*columns) if any(row)]
 
     def _by_namespace(self, identities: Mapping[str, object]) -> dict[str, list[object]]:
+        """The values that are looked at; the others are counted."""
         values: dict[str, list[object]] = {}
+        unmapped = 0
         for name, value in identities.items():
             namespace = name.lower()
             if namespace in self._namespaces:
                 some = value if isinstance(value, list) else [value]
                 values.setdefault(namespace, []).extend(some)
             elif _present(value):
-                self.dropped[OTHER_SOURCE, UNMAPPED] += 1
+                unmapped += 1
+        if unmapped:
+            self.dropped[OTHER_SOURCE, UNMAPPED] += unmapped
+        for namespace, every in values.items():
+            if len(every) > MOST_VALUES:
+                self._count_beyond(namespace, every[MOST_VALUES:])
+                del every[MOST_VALUES:]
         return values
+
+    def _count_beyond(self, namespace: str, values: list[object]) -> None:
+        present = len(values) - values.count(None) - values.count("")
+        if present:
+            uses = sum(source == namespace for source, _, _ in self._sources)
+            self.dropped[namespace, TOO_MANY_VALUES] += present * uses
 
 
 def _present(value: object) -> bool:
     """Whether a namespace holds anything: null and "" mean absent, also as all that a list holds."""
-    some = value if isinstance(value, list) else [value]
-    return any(one is not None and one != "" for one in some)
+    if not isinstance(value, list):
+        return value is not None and value != ""
+    for one in value:  # noqa: SIM110  a generator for each of thousands of short lists is slow
+        if one is not None and one != "":
+            return True
+    return False

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from connector.core.model import Action
+from connector.errors import InvalidRecord
 
 
 class Membership(msgspec.Struct, gc=False):
@@ -34,7 +35,23 @@ NOT_AN_OBJECT = "not_an_object"
 MISSING_FIELD = "missing_field"
 WRONG_TYPE = "wrong_type"
 UNKNOWN_STATUS = "unknown_status"
-DECODE_REASONS = (MALFORMED_JSON, NOT_AN_OBJECT, MISSING_FIELD, WRONG_TYPE, UNKNOWN_STATUS)
+TOO_COMPLEX = "too_complex"
+DECODE_REASONS = (
+    *(MALFORMED_JSON, TOO_COMPLEX, NOT_AN_OBJECT),
+    *(MISSING_FIELD, WRONG_TYPE, UNKNOWN_STATUS),
+)
 
 MALFORMED_TIMESTAMP = "malformed_timestamp"
 """Not a reason to refuse a record: the timestamp is ignored."""
+
+MOST_BRACKETS = 50_000
+"""Of `[` and `{` together: a record of a megabyte with half a million lists holds the event loop for 0.1 seconds."""
+
+
+def refuse_too_complex(value: bytes) -> None:
+    """Raise InvalidRecord for JSON of more lists and objects than may be made of one record.
+
+    Brackets within texts count too: that needs no parser, and no event has so many of these either.
+    """
+    if value.count(b"[") + value.count(b"{") > MOST_BRACKETS:
+        raise InvalidRecord(TOO_COMPLEX, f"more than {MOST_BRACKETS} opening brackets")

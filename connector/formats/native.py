@@ -18,10 +18,12 @@ from connector.formats.membership import (
     MALFORMED_JSON,
     MALFORMED_TIMESTAMP,
     MISSING_FIELD,
+    MOST_BRACKETS,
     NOT_AN_OBJECT,
     UNKNOWN_STATUS,
     WRONG_TYPE,
     Membership,
+    refuse_too_complex,
 )
 
 _ACTIONS = {"entered": Action.ADD, "exited": Action.DELETE}
@@ -48,6 +50,8 @@ _decode_usual = msgspec.json.Decoder(_Event).decode
 
 def decode(value: bytes) -> list[Membership]:
     """Decode one event; see Decode for the promise."""
+    if len(value) > MOST_BRACKETS:
+        refuse_too_complex(value)
     if value.isascii():  # the typed decoder does not check the encoding of what it skips
         try:
             event = _decode_usual(value)

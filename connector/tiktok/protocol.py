@@ -85,6 +85,9 @@ _KNOWN_CODES = frozenset(
     )
 )
 
+_MOST_BRACKETS = 50_000
+"""Of `[` and `{` in an answer: TikTok's have some dozens, and half a million lists hold the event loop for 0.1 seconds."""
+
 HTTP_5XX = "http_5xx"
 OTHER = "other"
 
@@ -198,6 +201,8 @@ def _by_status(http_status: int) -> Outcome:
 
 def _envelope(body: bytes) -> dict[str, Any] | None:
     """TikTok's envelope, if the body is one: a JSON object whose `code` is an integer."""
+    if len(body) > _MOST_BRACKETS and body.count(b"[") + body.count(b"{") > _MOST_BRACKETS:
+        return None
     try:
         envelope = orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -11,9 +11,11 @@ from connector.core.identity import (
     DROP_REASONS,
     KNOWN_BAD_DIGEST,
     MALFORMED,
+    MOST_VALUES,
     NOT_A_DIGEST,
     NOT_TEXT,
     OTHER_SOURCE,
+    TOO_MANY_VALUES,
     UNMAPPED,
     IdentityMap,
     IdentityMapping,
@@ -204,6 +206,9 @@ def test_a_phone_number_with_its_plus_sign_has_seven_to_fifteen_digits(
         ("US", "x+12133734253", None),
         ("US", "tel:2133734253;phone-context=+1", None),
         ("US", "9" * 300, None),
+        ("US", "213" + " " * 240 + "3734253", "+12133734253"),
+        ("US", "213" + " " * 241 + "3734253", None),
+        ("US", "+1" + " " * 238 + "2133734253", "+12133734253"),
         ("US", "", None),
         ("US", "-", None),
     ],
@@ -469,6 +474,43 @@ def test_each_drop_is_counted_once(
     assert {reason for _, reason in mapped.dropped} <= set(DROP_REASONS)
 
 
+MANY = [f"{number}@b.c" for number in range(MOST_VALUES + 3)]
+
+
+@pytest.mark.parametrize(
+    "identities",
+    [
+        {"email": [*MANY, None, ""], "phone": PHONE_ONE},
+        {"email": MANY[:40], "Email": MANY[40:], "EMAIL": [None], "phone": [PHONE_ONE]},
+    ],
+    ids=["in one list", "in several spellings"],
+)
+def test_what_is_beyond_the_bound_of_a_namespace_is_dropped_and_counted(
+    identities: dict[str, Any],
+) -> None:
+    mapped = IdentityMap([EMAIL, PHONE])
+    rows = mapped.rows(identities)
+
+    assert [row[0] for row in rows] == [sha256(one) for one in MANY[:MOST_VALUES]]
+    assert rows[0][1] == p(1111)
+    assert mapped.dropped == {("email", TOO_MANY_VALUES): 3}
+
+
+def test_a_namespace_that_is_filled_to_its_bound_loses_nothing() -> None:
+    mapped = IdentityMap([EMAIL])
+
+    assert len(mapped.rows({"email": MANY[:MOST_VALUES]})) == MOST_VALUES
+    assert not mapped.dropped
+
+
+def test_dropped_values_of_one_source_are_counted_for_each_of_its_targets() -> None:
+    maid = [IDFA._replace(source="maid"), IdentityMapping("maid", Target.AAID_SHA256)]
+    mapped = IdentityMap(maid)
+    mapped.rows({"maid": [UUID] * (MOST_VALUES + 1)})
+
+    assert mapped.dropped == {("maid", TOO_MANY_VALUES): 2}
+
+
 def test_an_unmapped_namespace_is_counted_beside_one_source_of_two_targets() -> None:
     maid = [IDFA._replace(source="maid"), IdentityMapping("maid", Target.AAID_SHA256)]
     mapped = IdentityMap(maid)
@@ -514,6 +556,15 @@ def test_a_profile_of_unmapped_namespaces_alone_is_no_fault(identities: dict[str
 
     assert mapped.rows(identities) == []
     mapped.judge(identities)
+
+
+def test_a_profile_whose_usable_values_all_stand_beyond_the_bound_is_invalid() -> None:
+    mapped = IdentityMap([EMAIL])
+    identities = {"email": ["bad"] * MOST_VALUES + [ONE]}
+
+    assert mapped.rows(identities) == []
+    with pytest.raises(InvalidRecord, match="no usable value under: email"):
+        mapped.judge(identities)
 
 
 @pytest.mark.parametrize("namespace", ["email", "crm"])

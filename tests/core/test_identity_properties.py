@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import phonenumbers
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -106,6 +107,22 @@ def test_all_plain_and_told_apart_agree_on_plain_values(
 
     if always is not None:
         assert digest_of(mapping._replace(transformation=Transformation.AUTO), value) == always
+
+
+regions = st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS))
+prefixes = st.text("0123456789", max_size=6) | st.sampled_from(["00", "011", "0011", "0015"])
+
+
+@many
+@given(regions, prefixes, st.text("0123456789", min_size=33, max_size=60))
+def test_no_region_has_a_valid_number_of_more_digits_than_are_looked_at(
+    region: str, prefix: str, digits: str
+) -> None:
+    try:
+        number = phonenumbers.parse(prefix + digits, region)
+    except phonenumbers.NumberParseException:
+        return
+    assert not phonenumbers.is_valid_number_for_region(number, region)
 
 
 NAMESPACES = ("email", "phone", "idfa", "Email", "crm")
