@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
@@ -37,6 +38,24 @@ IDENTITIES = (
 def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
     """Wait until the condition holds; fail with what was waited for."""
     eventually(condition, what, seconds)
+
+
+def seconds_until(condition: Callable[[], bool], seconds: float, what: str) -> float:
+    """Wait as `until` does; how long it took."""
+    begun = time.monotonic()
+    until(condition, seconds, what)
+    return time.monotonic() - begun
+
+
+def entry(segment: str, number: int, email: str | None = None) -> Event:
+    """Person `number` enters the segment."""
+    event = {
+        "profile_id": f"p-{number}",
+        "segment": segment,
+        "status": "entered",
+        "identities": {"email": email or f"person-{number}@example.com"},
+    }
+    return Event(number % 4, b"p-%d" % number, json.dumps(event).encode())
 
 
 def free_port() -> int:
@@ -144,6 +163,10 @@ class Emulator(Process):
     def stats(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(get(f"{self.root}/_emulator/stats")[1])
         return found
+
+    def applied(self) -> int:
+        """The rows of all calls that changed the audiences."""
+        return int(self.stats()["rows"]["applied"])
 
     def members(self) -> dict[str, dict[str, set[str]]]:
         found = json.loads(get(f"{self.root}/_emulator/audiences?members=1")[1])["audiences"]
@@ -289,22 +312,23 @@ class Deployment:
         read = self.cluster.read(self.dead_letters, count)
         return [json.loads(one.value or b"") for one in read]
 
+    def differing(self, emulator: Emulator) -> dict[str, dict[str, tuple[int, int]]]:
+        """The audiences that do not equal the model: by type, how many members are missing and how many extra."""
+        members = emulator.members()
+        found: dict[str, dict[str, tuple[int, int]]] = {}
+        for audience, expected in self.model.audiences.items():
+            for target in {*expected, *members[audience]}:
+                wanted = expected.get(target, set())
+                actual = members[audience].get(target, set())
+                if wanted != actual:
+                    difference = (len(wanted - actual), len(actual - wanted))
+                    found.setdefault(audience, {})[target] = difference
+        return found
+
     def verdict(self, emulator: Emulator) -> None:
         """The audiences equal the model, the letters the invalid records; the emulator saw no fault of ours."""
-        members = emulator.members()
-        for audience, expected in self.model.audiences.items():
-            actual = members[audience]
-            wanted = {target: digests for target, digests in expected.items() if digests}
-            difference = {
-                target: (
-                    len(wanted.get(target, set()) - actual.get(target, set())),
-                    len(actual.get(target, set()) - wanted.get(target, set())),
-                )
-                for target in {*wanted, *actual}
-            }
-            assert all(one == (0, 0) for one in difference.values()), (
-                f"missing, extra: {difference}"
-            )
+        differing = self.differing(emulator)
+        assert not differing, f"missing, extra: {differing}"
         sources = [(one["source"]["partition"], one["source"]["offset"]) for one in self.letters()]
         assert set(sources) == self.model.invalid
         duplicates = emulator.stats()["duplicates"]
