@@ -6,6 +6,7 @@ Reads top to bottom as a run goes: listen, reach Kafka, run, stop or come to the
 import asyncio
 import gc
 import signal
+import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -42,7 +43,7 @@ class Application:
         self._parts = Parts(settings, secrets, clock, until_end=until_end)
         topics = [topic.name for topic in settings.kafka.topics]
         drain = settings.delivery.drain_seconds
-        self._status = Status(self._parts, topics, drain, clock)
+        self._status = Status(self._parts, topics, drain, clock, time.time)
         self._admin = Admin(self._status, self._parts.metrics)
 
     async def run(self) -> None:
@@ -137,7 +138,7 @@ class Application:
             if read and not parts.backlog.pending and not len(parts.dead_letters):
                 if await parts.committer.commit():
                     return True
-            elif parts.backlog.is_stuck() and (read or parts.pauses.is_full):
+            elif parts.backlog.is_stuck() and (read or not parts.pauses.is_reading()):
                 stuck_since = stuck_since or self._clock()
                 if self._clock() - stuck_since >= _STUCK_SECONDS:
                     return False

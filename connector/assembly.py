@@ -16,18 +16,21 @@ from connector.core.rate_limit import RateLimit
 from connector.core.routing import AudienceKey, Route, by_segment, slots_of
 from connector.delivery.accounts import Account
 from connector.delivery.backlog import Backlog
+from connector.delivery.bulkheads import BlockedRules, Bulkheads
 from connector.delivery.dead_letters import DeadLetterQueue
 from connector.delivery.dispatcher import Bounds, Dispatcher
 from connector.delivery.probes import Probes
 from connector.delivery.rejections import Rejections
+from connector.delivery.row_letters import RowLetters
 from connector.delivery.settlement import Clocks, RetryRules, Settlement
 from connector.formats import native
 from connector.formats.membership import Decode
-from connector.intake import Intake, Ownership, Pauses
+from connector.intake import Intake, Ownership
 from connector.kafka import quiet
 from connector.kafka.dead_letters import KafkaDeadLetters
 from connector.kafka.security import Security
 from connector.kafka.source import KafkaSource, SourceConfig
+from connector.pauses import Pauses, ReadingBounds
 from connector.pipeline import Pipeline
 from connector.settings import Secrets, Settings
 from connector.telemetry.catalogue import Catalogue
@@ -116,8 +119,9 @@ class Parts:
 
     @cached_property
     def pauses(self) -> Pauses:
-        most = self._settings.delivery.max_pending_rows
-        return Pauses(self.source, self.backlog, self.dead_letters, most, self.on_intake)
+        bounds = _reading_bounds(self._settings)
+        letters, bulkheads = self.dead_letters, self._bulkheads
+        return Pauses(self.source, self.checkpoint, letters, bulkheads, bounds, self.on_intake)
 
     @cached_property
     def _pipeline(self) -> Pipeline:
@@ -192,12 +196,21 @@ class Parts:
         return DeadLetterQueue(self.letters, self._on_delivery, self._clocks.chance)
 
     @cached_property
+    def _row_letters(self) -> RowLetters:
+        return RowLetters(self.backlog, self.dead_letters, self._targets, self._clocks.wall)
+
+    @cached_property
+    def _bulkheads(self) -> Bulkheads:
+        rules = _blocked_rules(self._settings)
+        letters, told = self._row_letters, self._on_delivery
+        return Bulkheads(self.backlog, letters, rules, told, self._clocks.now)
+
+    @cached_property
     def _settlement(self) -> Settlement:
-        rejections = Rejections(self.backlog, self.dead_letters, self._targets, self._clocks.wall)
         return Settlement(
             self.backlog,
             self.rate,
-            rejections,
+            Rejections(self._row_letters),
             self._targets,
             _retries(self._settings),
             self._clocks,
@@ -256,6 +269,7 @@ def routes_of(settings: Settings, identities: IdentityMap) -> list[Route]:
                 identities.targets,
                 None if one.identities is None else [Target(name) for name in one.identities],
             ),
+            sets_aside=one.when_blocked == "dead_letter",
         )
         for one in settings.routes
     ]
@@ -293,6 +307,16 @@ def source_config(settings: Settings) -> SourceConfig:
 def _limits(settings: Settings) -> Limits:
     delivery = settings.delivery
     return Limits(delivery.max_rows, delivery.max_bytes, delivery.linger_seconds)
+
+
+def _reading_bounds(settings: Settings) -> ReadingBounds:
+    delivery = settings.delivery
+    return ReadingBounds(delivery.max_pending_rows, delivery.max_uncommitted_records)
+
+
+def _blocked_rules(settings: Settings) -> BlockedRules:
+    delivery = settings.delivery
+    return BlockedRules(delivery.max_pending_rows_per_audience, delivery.retry_max_seconds)
 
 
 def _retries(settings: Settings) -> RetryRules:

@@ -1,7 +1,7 @@
-"""The intake's task: poll, hand over to the pipeline, pause and resume; and what a rebalance means.
+"""The intake's task: poll, hand over to the pipeline; and what a rebalance means.
 
-Owns the polling loop, the pausing of partitions and the reaction to partitions that come and go. Knows Kafka only
-as the source that it declares.
+Owns the polling loop and the reaction to partitions that come and go. What is paused, and why, is
+connector.pauses. Knows Kafka only as the source that it declares.
 """
 
 import asyncio
@@ -13,15 +13,15 @@ from connector.core.checkpoint import Checkpoint
 from connector.core.model import Chunk, Partition
 from connector.core.rate_limit import RateLimit
 from connector.delivery.accounts import Audience
-from connector.delivery.backlog import Backlog
 from connector.delivery.dead_letters import DeadLetterQueue
 from connector.delivery.dispatcher import Dispatcher
+from connector.pauses import Pauses
 from connector.pipeline import Pipeline
 from connector.telemetry.events import IntakeEvents
 
 
 class Source(Protocol):
-    """Where records come from. One task polls; any task may pause and resume."""
+    """Where records come from. One task polls."""
 
     async def poll(self) -> Mapping[Partition, Chunk]:
         """Wait a short while for records of the partitions that are not paused; empty when none came.
@@ -29,12 +29,6 @@ class Source(Protocol):
         Never raises for a record that cannot be parsed: its offset stands in the chunk's `unreadable`.
         A chunk without records says that the position moved past control records.
         """
-
-    def pause(self, partitions: Collection[Partition]) -> None:
-        """Fetch no more of these until they are resumed; poll on, so that the membership lives."""
-
-    def resume(self, partitions: Collection[Partition]) -> None:
-        """Fetch these again."""
 
 
 class Stint(Protocol):
@@ -51,50 +45,6 @@ class Stint(Protocol):
 
     def is_done(self, partition: Partition) -> bool:
         """Whether nothing of the partition is left to read."""
-
-
-class Pauses:
-    """Which partitions are paused, and why: everything when too much is pending, one when its stint is done.
-
-    Args:
-        max_pending_rows: over this many pending changes, intake pauses; it resumes at half of it.
-    """
-
-    def __init__(
-        self,
-        source: Source,
-        backlog: Backlog,
-        dead_letters: DeadLetterQueue,
-        max_pending_rows: int,
-        telemetry: IntakeEvents,
-    ) -> None:
-        self.paused: set[Partition] = set()
-        self._source = source
-        self._backlog = backlog
-        self._dead_letters = dead_letters
-        self._most = max_pending_rows
-        self._telemetry = telemetry
-        self.is_full = False
-
-    def forget(self) -> None:
-        """A rebalance: partitions start unpaused."""
-        self.paused.clear()
-        self.is_full = False
-
-    def regulate(self, partitions: Collection[Partition], done: Collection[Partition]) -> None:
-        """Pause when full, resume at half: in between nothing flaps, for each pause costs what was prefetched."""
-        pending, letters = self._backlog.pending, self._dead_letters
-        if not self.is_full and (pending > self._most or letters.is_full):
-            self.is_full = True
-            self._telemetry.paused(pending, len(letters))
-        elif self.is_full and pending <= self._most // 2 and not letters.is_full:
-            self.is_full = False
-            self._telemetry.resumed(pending)
-        wanted = set(partitions) if self.is_full else set(done)
-        if wanted != self.paused:
-            self._source.pause(wanted - self.paused)
-            self._source.resume(self.paused - wanted)
-            self.paused = wanted
 
 
 class Intake:

@@ -4,8 +4,8 @@ Owns the reading of other parts' state, and changes none of it. No identifier, p
 """
 
 import math
-import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from connector import __version__
@@ -18,7 +18,8 @@ from connector.delivery.accounts import Audience
 from connector.delivery.backlog import Backlog
 from connector.delivery.dead_letters import DeadLetterQueue
 from connector.delivery.dispatcher import Dispatcher
-from connector.intake import Intake, Pauses
+from connector.intake import Intake
+from connector.pauses import Pauses
 from connector.telemetry.catalogue import Catalogue
 
 _POLL_GRACE_SECONDS = 40.0
@@ -65,6 +66,7 @@ class Status:
         topics: the subscribed ones.
         drain_seconds: how long a rebalance may hold up polling.
         clock: monotonic seconds.
+        wall: seconds since the epoch.
 
     Attributes:
         state: starting, running or stopping.
@@ -76,12 +78,14 @@ class Status:
         topics: Sequence[str],
         drain_seconds: float,
         clock: Callable[[], float],
+        wall: Callable[[], float],
     ) -> None:
         self.state = "starting"
         self._parts = parts
         self._topics = topics
         self._drain_seconds = drain_seconds
         self._clock = clock
+        self._wall = wall
 
     def unhealthy(self) -> str | None:
         """Why the process should be restarted; None while it works."""
@@ -112,7 +116,13 @@ class Status:
             "reasons": self.not_ready(),
             "partitions": [self._partition(one) for one in sorted(parts.checkpoint.partitions())],
             "destinations": [
-                {"name": one.name, "state": one.gate.state_at(now), "reason": one.trouble}
+                {
+                    "name": one.name,
+                    "state": one.gate.state_at(now),
+                    "reason": one.trouble,
+                    "since": self._time(one.gate.since, now) if one.trouble else None,
+                    "until": self._time(one.next_try, now) if one.trouble else None,
+                }
                 for one in parts.backlog.accounts
             ],
             "lanes": [self._lane(one, now) for one in parts.backlog],
@@ -149,7 +159,7 @@ class Status:
         metrics.oldest_pending_change_timestamp_seconds.clear()
         since = self._parts.backlog.oldest_since()
         if since != math.inf:
-            arrived = time.time() - (self._clock() - since)
+            arrived = self._wall() - (self._clock() - since)
             metrics.oldest_pending_change_timestamp_seconds.set(arrived)
         metrics.oldest_uncommitted_timestamp_seconds.clear()
         for topic, oldest_ms in self._parts.checkpoint.oldest_uncommitted_ms().items():
@@ -172,22 +182,34 @@ class Status:
             "position": checkpoint.position(partition),
             "committed": checkpoint.committed_position(partition),
             "lag": self._parts.source.lag(partition),
+            "uncommitted": checkpoint.ahead(partition),
+            "paused": partition in self._parts.pauses.paused,
         }
 
     def _lane(self, audience: Audience, now: float) -> dict[str, Any]:
-        account = audience.account
-        gate = account.gate if account.is_halted else audience.gate
+        gate = audience.troubled_gate
         state = gate.state_at(now)
+        is_open = state is State.OPEN
         return {
             "destination": audience.key.destination,
             "audience": audience.key.audience_id,
             "segment": audience.segment,
             "state": state,
-            "reason": gate.reason if state is not State.OPEN else None,
+            "reason": None if is_open else gate.reason,
+            "since": None if is_open else self._time(gate.since, now),
+            "until": None if is_open else self._time(audience.next_try, now),
             "pending": len(audience.lane),
             "in_flight": audience.lane.calls,
+            "holds_intake": audience is self._parts.pauses.holding,
             "last_error": audience.last_error,
         }
+
+    def _time(self, at: float, now: float) -> str | None:
+        """A time of our clock as people write it; None for one that is not known."""
+        if math.isinf(at):
+            return None
+        moment = datetime.fromtimestamp(self._wall() + at - now, UTC)
+        return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
     def _limits(self, now: float) -> dict[str, Any]:
         parts = self._parts
@@ -198,4 +220,5 @@ class Status:
             "pending_rows": parts.backlog.pending,
             "pending_letters": len(parts.dead_letters),
             "in_flight_requests": parts.dispatcher.calls,
+            "intake_paused": parts.pauses.is_full,
         }

@@ -24,15 +24,17 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         ),
         "connector.app": "connector.admin connector.assembly connector.status connector.settings connector.errors",
         "connector.assembly": (
-            "connector.intake connector.pipeline connector.committer connector.until_end"
+            "connector.intake connector.pauses connector.pipeline connector.committer connector.until_end"
             " connector.delivery connector.tiktok connector.kafka connector.telemetry connector.formats"
             " connector.core connector.settings"
         ),
         "connector.admin": "connector.status connector.telemetry connector.errors",
-        "connector.status": "connector.intake connector.delivery connector.telemetry connector.core connector",
+        "connector.status": "connector.intake connector.pauses connector.delivery connector.telemetry connector.core connector",
         "connector.intake": (
-            "connector.pipeline connector.committer connector.delivery connector.telemetry connector.core"
+            "connector.pauses connector.pipeline connector.committer connector.delivery connector.telemetry"
+            " connector.core"
         ),
+        "connector.pauses": "connector.delivery connector.telemetry connector.core",
         "connector.pipeline": (
             "connector.delivery connector.telemetry connector.formats connector.core connector.errors"
         ),

@@ -12,10 +12,10 @@ from connector.core.identity import IdentityMap, IdentityMapping
 from connector.core.model import Partition
 from connector.core.rate_limit import RateLimit
 from connector.core.routing import AudienceKey, Route, by_segment
-from connector.delivery.dead_letters import DeadLetterQueue
 from connector.errors import KafkaUnavailable
 from connector.formats import native
-from connector.intake import Intake, Ownership, Pauses
+from connector.intake import Intake, Ownership
+from connector.pauses import Pauses, ReadingBounds
 from connector.pipeline import Pipeline
 from connector.telemetry.events import IntakeEvents
 from connector.until_end import UntilEnd
@@ -55,8 +55,13 @@ class Flow(Rig):
         poll_records: int = 1000,
         qps: float = 10.0,
         linger: float = 1.0,
+        most_uncommitted: int = 1_000_000,
+        most_blocked: int = 100_000,
+        sets_aside: bool = False,
     ) -> None:
-        super().__init__(qps=qps, linger=linger)
+        super().__init__(
+            qps=qps, linger=linger, most_blocked=most_blocked, sets_aside=sets_aside
+        )
         loop = asyncio.get_running_loop()
         self.kafka = FakeKafka()
         self.kafka.create_topic(TOPIC, 2)
@@ -67,8 +72,6 @@ class Flow(Rig):
         identities = IdentityMap(
             [IdentityMapping("email", TARGETS[0]), IdentityMapping("phone", TARGETS[1])]
         )
-        self.dead_letters = DeadLetterQueue(self.letters, self.telemetry, lambda: 0.5)
-        self.settlement._rejections._dead_letters = self.dead_letters
         self.checkpoint.assign(())
         told = IntakeEvents(self.telemetry.metrics, loop.time, lambda: 1_800_000_000.0)
         pipeline = Pipeline(
@@ -81,7 +84,14 @@ class Flow(Rig):
             told,
             lambda: 1_800_000_000.0,
         )
-        self.pauses = Pauses(self.source, self.backlog, self.dead_letters, most, told)
+        self.pauses = Pauses(
+            self.source,
+            self.checkpoint,
+            self.dead_letters,
+            self.bulkheads,
+            ReadingBounds(most, most_uncommitted),
+            told,
+        )
         self.stint = UntilEnd(self.source) if until_end else None
         self.intake = Intake(
             self.source,

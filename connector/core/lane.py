@@ -20,6 +20,7 @@ from connector.core.batch import Batch, Row
 from connector.core.fences import Fences
 from connector.core.inquiry import Inquiry
 from connector.core.model import Action
+from connector.core.newest import Newest
 from connector.core.row_queue import Queue
 from connector.core.suspects import Suspects
 
@@ -75,9 +76,11 @@ class Lane:
         self.calls = 0
         self._measure = _Measure(slots, cell_bytes)
         self._superseded = superseded
-        self._newest: list[dict[str, Row]] = [{} for _ in range(slots)]
+        self._newest = Newest(slots)
         self._fences = Fences(slots)
-        self._slots = tuple(zip(range(slots), self._newest, self._fences.under_way, strict=True))
+        self._slots = tuple(
+            zip(range(slots), self._newest.by_slot, self._fences.under_way, strict=True)
+        )
         self._ready = {Action.ADD: Queue(), Action.DELETE: Queue()}
         self._held = Queue()
         self._suspects = Suspects()
@@ -178,7 +181,7 @@ class Lane:
 
     def _put_back(self, batch: Batch, queue: Queue) -> None:
         for row in reversed(batch.rows):
-            self._reclaim(row)
+            self._newest.reclaim(row)
             if row.left:
                 queue.put_back(row)
             else:
@@ -193,9 +196,20 @@ class Lane:
         self._suspects.release(rows, inquiry)
         for row in rows:
             row.queue = None
-            for (_, newest, _), digest in zip(self._slots, row.digests, strict=True):
-                if digest is not None:
-                    del newest[digest]
+        self._newest.let_go(rows)
+
+    def shed(self, most: int) -> list[Row]:
+        """Give up to so many rows to the caller for good, the oldest first; those under inquiry stay."""
+        rows: list[Row] = []
+        while len(rows) < most:
+            oldest = min(
+                self._ready[Action.ADD], self._ready[Action.DELETE], self._held, key=_since
+            )
+            if not oldest.live:
+                break
+            rows += oldest.take(_only_one)
+        self._newest.let_go(rows)
+        return rows
 
     def unpark(self, inquiry: Inquiry) -> None:
         """Let all of the inquiry's parked rows wait for their turn as others do."""
@@ -205,8 +219,7 @@ class Lane:
     def forget(self) -> list[Row]:
         """Give up all pending rows; calls under way keep their fences until they end."""
         rows = [row for queue in self._queues() for row in queue.drain()]
-        for newest in self._newest:
-            newest.clear()
+        self._newest.clear()
         self._suspects.clear()
         return rows
 
@@ -220,26 +233,14 @@ class Lane:
         if not older.left:
             self._superseded(older)
 
-    def _reclaim(self, row: Row) -> None:
-        """Let a row that comes back have its identifiers again, but for those that a newer change has."""
-        for (slot, newest, _), digest in zip(self._slots, row.digests, strict=True):
-            if digest is None:
-                continue
-            if digest in newest:
-                row.digests[slot] = None
-                row.left -= 1
-            else:
-                newest[digest] = row
-
     def _batch(self, rows: list[Row], trigger: str, inquiry: Inquiry | None = None) -> Batch:
         columns: dict[int, list[str]] = {}
-        for slot, newest, under_way in self._slots:
+        for slot, _, under_way in self._slots:
             column = [digest for row in rows if (digest := row.digests[slot]) is not None]
             if column:
                 columns[slot] = column
                 under_way.update(column)
-                for digest in column:
-                    del newest[digest]
+        self._newest.let_go_columns(columns)
         self.calls += 1
         return Batch(rows[0].action, rows, columns, trigger, inquiry)
 
@@ -255,3 +256,11 @@ class Lane:
     def _is_full(self, queue: Queue) -> bool:
         """Whether one more row would not fit beside those that wait."""
         return queue.live > 0 and not self._fits(queue.live + 1, queue.cells + 1)
+
+
+def _since(queue: Queue) -> float:
+    return queue.since
+
+
+def _only_one(rows: int, _: int) -> bool:
+    return rows <= 1

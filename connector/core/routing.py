@@ -23,11 +23,14 @@ class Route:
 
     Attributes:
         slots: which identity slots may be sent; None for all.
+        sets_aside: whether the changes of a blocked audience become letters when they reach their bound; else
+            they hold the intake.
     """
 
     segment: str
     audience: AudienceKey
     slots: tuple[bool, ...] | None = None
+    sets_aside: bool = False
 
     def restrict(self, row: Digests) -> Digests | None:
         """The row's digests that this audience takes, as a list of its own; None if there are none."""

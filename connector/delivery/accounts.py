@@ -13,18 +13,56 @@ from connector.delivery.seams import Destination
 
 @dataclass(eq=False)
 class Audience:
-    """One audience: its lane of pending changes, and the gate its calls must pass."""
+    """One audience: its lane of pending changes, and the gate its calls must pass.
+
+    Attributes:
+        sets_aside: whether its changes become letters when it is blocked and they reach their bound; else they
+            hold the intake.
+    """
 
     key: AudienceKey
     segment: str
     account: "Account"
     lane: Lane
+    sets_aside: bool = False
     gate: Gate = field(default_factory=Gate)
     last_error: str | None = None
 
     @property
     def is_halted(self) -> bool:
         return self.gate.state is State.HALTED
+
+    @property
+    def is_in_trouble(self) -> bool:
+        """Whether it or its account is halted, or has failed and not succeeded since."""
+        return self.gate.state is not State.OPEN or self.account.gate.state is not State.OPEN
+
+    @property
+    def troubled_gate(self) -> Gate:
+        """The gate that tells its state: the account's while that is to blame, else its own."""
+        own, accounts = self.gate, self.account.gate
+        if accounts.state is State.HALTED or own.state is State.OPEN:
+            return accounts
+        if own.state is State.HALTED:
+            return own
+        return max(own, accounts, key=lambda gate: gate.opens_at)
+
+    @property
+    def trouble(self) -> str:
+        """Why it is in trouble; empty when it is not."""
+        return self.troubled_gate.reason or ""
+
+    @property
+    def next_try(self) -> float:
+        """When a call of it may start again, or the next probe of its halted account; infinity while unknown."""
+        return self.account.next_try if self.account.is_halted else self.troubled_gate.opens_at
+
+    def is_blocked(self, now: float, patience: float) -> bool:
+        """Whether it is halted, or has been waiting for so many seconds without an accepted call."""
+        gate = self.troubled_gate
+        if gate.state is State.WAITING:
+            return now - gate.since >= patience
+        return gate.state is State.HALTED
 
     def opens_at(self, most_calls: int) -> float | None:
         """When its next call may start as far as gates are concerned; None for not before something ends.
@@ -59,6 +97,11 @@ class Account:
     @property
     def is_halted(self) -> bool:
         return self.gate.state is State.HALTED
+
+    @property
+    def next_try(self) -> float:
+        """When it is probed again, or its wait ends."""
+        return self.gate.opens_at if self.gate.state is State.WAITING else self.probe.opens_at
 
     @property
     def trouble(self) -> str | None:

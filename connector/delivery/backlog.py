@@ -23,6 +23,7 @@ class Backlog:
     Attributes:
         pending: changes that have not ended: waiting, held, under way, or set aside and not acknowledged.
         epoch: goes up when the changes of an assignment are given up.
+        in_trouble: the audiences that are halted, or have failed and not succeeded since.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Backlog:
     ) -> None:
         self.pending = 0
         self.epoch = 0
+        self.in_trouble: set[Audience] = set()
         self.accounts = tuple(accounts.values())
         self._limits = limits
         self._telemetry = telemetry
@@ -43,8 +45,9 @@ class Backlog:
         for route in routes:
             key = route.audience
             lane = Lane(slots, limits, cell_bytes[key.audience_id], self._superseded)
-            audience = Audience(key, route.segment, accounts[key.destination], lane)
-            audience.account.audiences.append(audience)
+            account = accounts[key.destination]
+            audience = Audience(key, route.segment, account, lane, route.sets_aside)
+            account.audiences.append(audience)
             self._audiences[key] = audience
 
     def __getitem__(self, key: AudienceKey) -> Audience:
@@ -52,6 +55,13 @@ class Backlog:
 
     def __iter__(self) -> Iterator[Audience]:
         return iter(self._audiences.values())
+
+    def note(self, audience: Audience) -> None:
+        """The audience's gate, or its account's, may have changed."""
+        if audience.is_in_trouble:
+            self.in_trouble.add(audience)
+        else:
+            self.in_trouble.discard(audience)
 
     def accept(self, audience: Audience, row: Row) -> None:
         """Take in a change; its span has one more open part until it ends."""

@@ -55,6 +55,11 @@ class DeadLetterQueue:
         """Whether no more records should be taken in until letters have been acknowledged."""
         return len(self) >= _MOST_LETTERS or self._bytes >= _MOST_BYTES
 
+    @property
+    def room(self) -> int:
+        """How many more letters may be put before it is full; by their size it may be full earlier."""
+        return max(0, _MOST_LETTERS - len(self))
+
     def put(
         self, letter: Letter, topic: str, reason: str, acknowledged: Callable[[], None]
     ) -> None:

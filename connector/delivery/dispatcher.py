@@ -162,13 +162,15 @@ class Dispatcher:
         outcome = await audience.account.destination.send(audience.key.audience_id, batch)
         self.calls -= 1
         self._telemetry.mapping_answered(outcome.response.label, self._clock() - started)
-        was_halted = audience.account.is_halted
+        gate = audience.account.gate
+        before = (gate.state, gate.opens_at)
         self._settlement.settle(audience, batch, outcome, epoch)
-        account = audience.account
-        self.touch(account.audiences if was_halted != account.is_halted else (audience,))
+        concerns_all = before != (gate.state, gate.opens_at)
+        self.touch(audience.account.audiences if concerns_all else (audience,))
         self._ended.set()
 
     def _reschedule(self, audience: Audience) -> None:
+        self._backlog.note(audience)
         opens_at = audience.opens_at(self._bounds.max_in_flight_per_audience)
         due = suspects_due = math.inf
         if opens_at is not None:

@@ -1,39 +1,21 @@
 """Rejected batches: finding the bad rows, and setting these aside.
 
-Owns the inquiries' way through the lanes, and the letters about rows. Whether an audience is halted is settlement's.
+Owns the inquiries' way through the lanes. Whether an audience is halted is settlement's.
 """
 
-from collections.abc import Callable, Sequence
-
 from connector.core.batch import Batch, Row
-from connector.core.identity import Target
 from connector.core.inquiry import PARTS, Inquiry, Step
-from connector.core.letter import REJECTED, Origin, delivery_letter
+from connector.core.letter import REJECTED
 from connector.core.outcome import Halted, Rejected, Retryable
 from connector.delivery.accounts import Audience
-from connector.delivery.backlog import Backlog
-from connector.delivery.dead_letters import DeadLetterQueue
-from connector.telemetry.events import ChangeEnd
+from connector.delivery.row_letters import RowLetters
 
 
 class Rejections:
-    """What follows for a batch's rows: `rejected`, `accepted`, `vanished`.
+    """What follows for a batch's rows: `rejected`, `accepted`, `vanished`."""
 
-    Args:
-        wall: seconds since the epoch.
-    """
-
-    def __init__(
-        self,
-        backlog: Backlog,
-        dead_letters: DeadLetterQueue,
-        targets: Sequence[Target],
-        wall: Callable[[], float],
-    ) -> None:
-        self._backlog = backlog
-        self._dead_letters = dead_letters
-        self._targets = targets
-        self._wall = wall
+    def __init__(self, letters: RowLetters) -> None:
+        self._letters = letters
 
     def rejected(self, audience: Audience, batch: Batch, outcome: Rejected) -> bool:
         """Go on with the inquiry that the batch is a part of, or begin one; whether the audience is to blame."""
@@ -65,32 +47,8 @@ class Rejections:
         return step.is_audiences_fault
 
     def _set_aside(self, audience: Audience, row: Row, outcome: Rejected) -> None:
-        partition = row.span.partition
-        letter = delivery_letter(
-            Origin(partition, row.offset, row.timestamp_ms, row.key),
-            REJECTED,
-            f"TikTok rejected the row: {describe(outcome)}",
-            self._change(audience, row),
-            outcome.response,
-            self._wall(),
-            row.span.attempts,
-        )
-        self._dead_letters.put(letter, partition.topic, REJECTED, self._acknowledged(row))
-
-    def _acknowledged(self, row: Row) -> Callable[[], None]:
-        return lambda: self._backlog.end_row(row, ChangeEnd.DEAD_LETTERED)
-
-    def _change(self, audience: Audience, row: Row) -> dict[str, object]:
-        return {
-            "destination": audience.key.destination,
-            "audience_id": audience.key.audience_id,
-            "action": row.action.value,
-            "row": {
-                target.value: digest
-                for target, digest in zip(self._targets, row.digests, strict=True)
-                if digest is not None
-            },
-        }
+        detail = f"TikTok rejected the row: {describe(outcome)}"
+        self._letters.write(audience, row, REJECTED, detail, outcome.response)
 
 
 def describe(outcome: Rejected | Retryable | Halted) -> str:

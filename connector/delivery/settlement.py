@@ -23,7 +23,7 @@ from connector.core.outcome import (
     Scope,
 )
 from connector.core.rate_limit import RateLimit
-from connector.core.retry import Gate, full_jitter
+from connector.core.retry import Gate, State, full_jitter
 from connector.delivery.accounts import Account, Audience
 from connector.delivery.backlog import Backlog
 from connector.delivery.rejections import Rejections, describe
@@ -98,7 +98,7 @@ class Settlement:
         self._learn(audience.account, outcome)
         match outcome:
             case Delivered():
-                self._delivered(audience, batch, outcome)
+                self._delivered(audience, batch, outcome, now)
                 if epoch == self._backlog.epoch:
                     self._rejections.accepted(audience, batch)
                 return
@@ -140,10 +140,13 @@ class Settlement:
         elif not no_answer:
             self._rate.accepted()
 
-    def _delivered(self, audience: Audience, batch: Batch, outcome: Delivered) -> None:
+    def _delivered(self, audience: Audience, batch: Batch, outcome: Delivered, now: float) -> None:
         if audience.is_halted:
             self._telemetry.audience_resumed(audience.key)
         audience.gate.open()
+        held = audience.account.gate
+        if held.state is State.WAITING and held.opens_at <= now:
+            held.open()  # this call may have begun before the wait: it does not shorten it
         audience.account.probe.open()
         audience.last_error = None
         self._telemetry.batch_delivered(audience.key, batch, self._targets)

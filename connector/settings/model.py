@@ -240,6 +240,11 @@ class RouteSettings(_Frozen):
         description="Sends these targets only; without it, all that the identities make.",
         examples=[["EMAIL_SHA256"]],
     )
+    when_blocked: Literal["hold", "dead_letter"] = Field(
+        default="hold",
+        description="When more than delivery.max_pending_rows_per_audience wait for the audience while it is blocked:"
+        " hold pauses reading until it is mended; dead_letter sets its oldest changes aside.",
+    )
 
 
 class DeliverySettings(_Frozen):
@@ -268,6 +273,16 @@ class DeliverySettings(_Frozen):
     max_pending_rows: Count = Field(
         default=200_000,
         description="When more rows than this wait, Kafka's partitions are paused.",
+    )
+    max_pending_rows_per_audience: Count = Field(
+        default=100_000,
+        description="The most rows that may wait for one audience that is blocked: halted, or without an accepted"
+        " call for retry_max_seconds. What follows then is its route's when_blocked.",
+    )
+    max_uncommitted_records: Count = Field(
+        default=5_000_000,
+        description="How many records of a partition may be read beyond what can be committed: after a crash they"
+        " are read again. A partition that is further ahead is paused.",
     )
     retry_initial_seconds: Seconds = Field(
         default=0.5,

@@ -8,8 +8,6 @@ _ANY = re.compile("")
 # Each key, and which of its values. The options are documented, so people try them: refused, never ignored.
 NOT_YET: Mapping[str, re.Pattern[str]] = {
     "admin.tokens": _ANY,
-    "delivery.max_pending_rows_per_audience": _ANY,
-    "delivery.max_uncommitted_records": _ANY,
     "governance": _ANY,
     "kafka.topics[].format": re.compile(
         r"(segment|adobe_xdm|mparticle|rudderstack|debezium|custom)\Z"
@@ -20,7 +18,6 @@ NOT_YET: Mapping[str, re.Pattern[str]] = {
     "routes[].cadence_seconds": _ANY,
     "routes[].create": _ANY,
     "routes[].segment": re.compile(r".*[*?\[]", re.DOTALL),
-    "routes[].when_blocked": _ANY,
     "tiktok.app_id": _ANY,
     "tiktok.app_secret": _ANY,
     "tiktok.app_secret_file": _ANY,

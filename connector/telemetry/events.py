@@ -123,11 +123,33 @@ class IntakeEvents(_Events):
             records=count,
         )
 
-    def paused(self, pending: int, letters: int) -> None:
-        self._log.info("intake paused", pending_rows=pending, pending_letters=letters)
+    def paused(self, pending: int, blocked: int, letters: int) -> None:
+        self._log.info(
+            "intake paused", pending_rows=pending, blocked_rows=blocked, pending_letters=letters
+        )
 
     def resumed(self, pending: int) -> None:
         self._log.info("intake resumed", pending_rows=pending)
+
+    def held(self, audience: AudienceKey, reason: str, pending: int) -> None:
+        self._warn_seldom(
+            "a blocked audience holds the intake: mend it, or let its route say when_blocked: dead_letter",
+            (*audience,),
+            reason=reason,
+            pending_rows=pending,
+            **_audience(audience),
+        )
+
+    def paused_far_ahead(self, partition: Partition, ahead: int) -> None:
+        self._log.warning(
+            "partition paused: too many records are read beyond what may be committed",
+            topic=partition.topic,
+            partition=partition.partition,
+            uncommitted_records=ahead,
+        )
+
+    def resumed_far_ahead(self, partition: Partition) -> None:
+        self._log.info("partition resumed", topic=partition.topic, partition=partition.partition)
 
     def assigned(self, partitions: Collection[Partition], share: float) -> None:
         self.metrics.consumer_rebalances.add(1, "assigned")
@@ -253,6 +275,15 @@ class DeliveryEvents(_Events):
 
     def destination_resumed(self, name: str) -> None:
         self._log.info("destination resumed", destination=name)
+
+    def changes_set_aside(self, audience: AudienceKey, reason: str, changes: int) -> None:
+        self._warn_seldom(
+            "changes of a blocked audience set aside",
+            (*audience,),
+            reason=reason,
+            changes=changes,
+            **_audience(audience),
+        )
 
     def max_rows_lowered(self, rows: int) -> None:
         self._log.warning("tiktok found a call too large: calls get smaller", max_rows=rows)

@@ -44,6 +44,8 @@ class StandInIntake:
 @dataclass
 class StandInPauses:
     paused: set[Partition] = field(default_factory=set)
+    is_full: bool = False
+    holding: Audience | None = None
 
 
 @dataclass

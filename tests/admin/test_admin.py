@@ -23,6 +23,7 @@ from tests.admin.parts import APAC, DIGEST, EMEA, FIRST, SECOND, Clock, StandInP
 from tests.promtool import check_metrics
 
 DRAIN = 20.0
+WALL = 1_760_000_000.0
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
@@ -43,7 +44,7 @@ class Site:
     def __init__(self) -> None:
         self.clock = Clock()
         self.parts = StandInParts(self.clock)
-        self.status = Status(self.parts.as_parts(), ["members"], DRAIN, self.clock)
+        self.status = Status(self.parts.as_parts(), ["members"], DRAIN, self.clock, lambda: WALL)
         self.status.state = "running"
         self.admin = Admin(self.status, self.parts.catalogue)
         self._session: aiohttp.ClientSession | None = None
@@ -199,15 +200,15 @@ def test_the_status_has_the_promised_keys() -> None:
         assert status["version"] == __version__
         assert status["state"] == "running"
         assert all(
-            one.keys() == {"topic", "partition", "position", "committed", "lag"}
+            {"topic", "partition", "position", "committed", "lag"} <= one.keys()
             for one in status["partitions"]
         )
         assert all(
-            one.keys()
-            == {
+            {
                 *("destination", "audience", "segment", "state"),
                 *("reason", "pending", "in_flight", "last_error"),
             }
+            <= one.keys()
             for one in status["lanes"]
         )
         assert isinstance(status["limits"], dict)
@@ -219,11 +220,28 @@ def test_partitions_stand_in_order_with_their_progress() -> None:
     async def scenario(site: Site) -> None:
         site.parts.track(FIRST, 42)
         site.parts.checkpoint.committed({FIRST: 30})
+        site.parts.pauses.paused.add(FIRST)
         partitions = (await site.get("/status")).json["partitions"]
 
         assert partitions == [
-            {"topic": "members", "partition": 0, "position": 42, "committed": 30, "lag": 7},
-            {"topic": "members", "partition": 1, "position": None, "committed": None, "lag": None},
+            {
+                "topic": "members",
+                "partition": 0,
+                "position": 42,
+                "committed": 30,
+                "lag": 7,
+                "uncommitted": 1,
+                "paused": True,
+            },
+            {
+                "topic": "members",
+                "partition": 1,
+                "position": None,
+                "committed": None,
+                "lag": None,
+                "uncommitted": 0,
+                "paused": False,
+            },
         ]
 
     on_a_site(scenario)
@@ -245,15 +263,20 @@ def test_lanes_say_how_each_audience_is() -> None:
             "segment": "gold",
             "state": "waiting",
             "reason": "audience_busy",
+            "since": "2025-10-09T08:53:20Z",
+            "until": "2025-10-09T08:53:30Z",
             "pending": 1,
             "in_flight": 0,
+            "holds_intake": False,
             "last_error": "audience_busy (code 40002)",
         }
         assert (second["state"], second["reason"]) == ("halted", "audience_missing")
+        assert second["since"] == "2025-10-09T08:53:20Z"
 
         site.clock.now += 11.0  # the wait is over
         first, _ = (await site.get("/status")).json["lanes"]
         assert (first["state"], first["reason"]) == ("open", None)
+        assert (first["since"], first["until"]) == (None, None)
 
     on_a_site(scenario)
 
@@ -266,6 +289,38 @@ def test_a_halted_destination_halts_its_lanes() -> None:
 
         assert (first["state"], first["reason"]) == ("halted", "token_refused")
         assert (second["state"], second["reason"]) == ("open", None)
+
+    on_a_site(scenario)
+
+
+def test_a_halted_destination_says_since_when_and_when_it_is_tried_again() -> None:
+    async def scenario(site: Site) -> None:
+        emea = site.parts.backlog.accounts[0]
+        emea.gate.halt("token_refused", float("inf"), site.clock.now)
+        emea.probe.wait("token_refused", site.clock.now + 70.0, site.clock.now)
+        status = (await site.get("/status")).json
+
+        assert status["destinations"][0] == {
+            "name": "emea",
+            "state": "halted",
+            "reason": "token_refused",
+            "since": "2025-10-09T08:53:20Z",
+            "until": "2025-10-09T08:54:30Z",
+        }
+        assert status["destinations"][1]["since"] is None
+        assert status["lanes"][0]["until"] == "2025-10-09T08:54:30Z"
+
+    on_a_site(scenario)
+
+
+def test_the_lane_that_holds_the_intake_is_marked() -> None:
+    async def scenario(site: Site) -> None:
+        site.parts.pauses.holding = site.parts.backlog[APAC]
+        site.parts.pauses.is_full = True
+        status = (await site.get("/status")).json
+
+        assert [lane["holds_intake"] for lane in status["lanes"]] == [False, True]
+        assert status["limits"]["intake_paused"] is True
 
     on_a_site(scenario)
 

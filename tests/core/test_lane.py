@@ -570,4 +570,4 @@ def test_churn_over_a_few_identifiers_keeps_memory_bounded() -> None:
         audience.add(DIGESTS[index % 3], DIGESTS[index % 2], action=ADD if index % 5 else DELETE)
 
     assert sum(len(queue.rows) for queue in audience.lane._queues()) <= 150
-    assert sum(len(newest) for newest in audience.lane._newest) == 5
+    assert sum(len(newest) for newest in audience.lane._newest.by_slot) == 5

@@ -263,6 +263,19 @@ class LaneModel(RuleBasedStateMachine):
         for one in left:
             one.apart, one.unhindered = False, True
 
+    @rule(most=st.integers(0, 3))
+    def shed(self, most: int) -> None:
+        """Its audience is blocked: the oldest changes are set aside, but for those under inquiry."""
+        rows = self.lane.shed(most)
+        may_go = [one for one in self.pending if not one.apart]
+
+        assert len(rows) == min(most, len(may_go))
+        for row in rows:
+            [one] = [one for one in may_go if one.row is row]
+            self.pending.remove(one)
+            self.dead_lettered |= one.left
+            self.end(row)
+
     @precondition(lambda self: self.lane.has_suspects())
     @rule()
     def cut_apart(self) -> None:
@@ -383,7 +396,7 @@ class LaneModel(RuleBasedStateMachine):
     def memory_is_what_is_pending(self) -> None:
         lane = self.lane
         cells = sum(len(one.left) for one in self.pending)
-        assert sum(len(newest) for newest in lane._newest) == cells
+        assert sum(len(newest) for newest in lane._newest.by_slot) == cells
         assert sum(len(fence) for fence in lane._fences.under_way) == sum(
             len(call.identifiers) for call in self.calls
         )

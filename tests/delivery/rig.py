@@ -15,10 +15,12 @@ from connector.core.rate_limit import RateLimit
 from connector.core.routing import AudienceKey, Route
 from connector.delivery.accounts import Account, Audience
 from connector.delivery.backlog import Backlog
+from connector.delivery.bulkheads import BlockedRules, Bulkheads
 from connector.delivery.dead_letters import DeadLetterQueue
 from connector.delivery.dispatcher import Bounds, Dispatcher
 from connector.delivery.probes import Probes
 from connector.delivery.rejections import Rejections
+from connector.delivery.row_letters import RowLetters
 from connector.delivery.settlement import Clocks, RetryRules, Settlement
 from connector.errors import KafkaUnavailable
 from connector.telemetry.catalogue import Catalogue
@@ -61,6 +63,8 @@ class Rig:
         in_flight: int = 16,
         in_flight_per_audience: int = 4,
         chance: Callable[[], float] = lambda: 0.5,
+        most_blocked: int = 100_000,
+        sets_aside: bool = False,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.start = loop.time()
@@ -77,17 +81,21 @@ class Rig:
         self.rate = RateLimit(qps)
         self.backlog = Backlog(
             self.accounts,
-            [Route(f"segment-{key.audience_id}", key) for key in keys],
+            [Route(f"segment-{key.audience_id}", key, sets_aside=sets_aside) for key in keys],
             len(TARGETS),
             Limits(max_rows, 1_000_000, linger),
             {key.audience_id: 120 for key in keys},
             self.telemetry,
         )
         self.dead_letters = DeadLetterQueue(self.letters, self.telemetry, clocks.chance)
+        row_letters = RowLetters(self.backlog, self.dead_letters, TARGETS, clocks.wall)
+        self.bulkheads = Bulkheads(
+            self.backlog, row_letters, BlockedRules(most_blocked, 60.0), self.telemetry, clocks.now
+        )
         self.settlement = Settlement(
             self.backlog,
             self.rate,
-            Rejections(self.backlog, self.dead_letters, TARGETS, clocks.wall),
+            Rejections(row_letters),
             TARGETS,
             RetryRules(0.5, 60.0, TIMEOUT),
             clocks,

@@ -69,7 +69,6 @@ def test_other_variables_are_not_ours(tmp_path: Path) -> None:
         ("CONNECTOR_TIKTOK__APP_SECRET", "is not supported yet"),
         ("CONNECTOR_GOVERNANCE__RULES", "is not supported yet"),
         ("CONNECTOR_ADMIN__TOKENS", "is not supported yet"),
-        ("CONNECTOR_DELIVERY__MAX_UNCOMMITTED_RECORDS", "is not supported yet"),
     ],
 )
 def test_a_variable_that_sets_nothing(tmp_path: Path, variable: str, problem: str) -> None:

@@ -58,6 +58,8 @@ def test_the_smallest_configuration_has_the_documented_defaults(tmp_path: Path) 
         "max_in_flight": 16,
         "max_in_flight_per_audience": 4,
         "max_pending_rows": 200_000,
+        "max_pending_rows_per_audience": 100_000,
+        "max_uncommitted_records": 5_000_000,
         "retry_initial_seconds": 0.5,
         "retry_max_seconds": 60,
         "drain_seconds": 20,

@@ -117,7 +117,6 @@ VALUES: list[Case] = [
 NOT_YET: list[Case] = [
     ({"routes[0].audience_name": "x"}, "routes[0].audience_name: is not supported yet"),
     ({"routes[0].create": True}, "routes[0].create: is not supported yet"),
-    ({"routes[0].when_blocked": "hold"}, "routes[0].when_blocked: is not supported yet"),
     ({"routes[0].audience_type": "partner"}, "routes[0].audience_type: is not supported yet"),
     ({"routes[0].cadence_seconds": 1}, "routes[0].cadence_seconds: is not supported yet"),
     ({"routes[0].segment": "crm-*"}, "routes[0].segment: this value is not supported yet"),
@@ -129,14 +128,6 @@ NOT_YET: list[Case] = [
     ),
     ({"tiktok.app_id": "7"}, "tiktok.app_id: is not supported yet"),
     ({"tiktok.app_secret_file": "/x"}, "tiktok.app_secret_file: is not supported yet"),
-    (
-        {"delivery.max_pending_rows_per_audience": 1},
-        "delivery.max_pending_rows_per_audience: is not supported yet",
-    ),
-    (
-        {"delivery.max_uncommitted_records": 1},
-        "delivery.max_uncommitted_records: is not supported yet",
-    ),
     ({"governance": {}}, "governance: is not supported yet"),
     ({"admin.tokens": []}, "admin.tokens: is not supported yet"),
     *(

@@ -1,0 +1,130 @@
+"""Which partitions are paused, and why.
+
+Owns the bounds of memory as far as they concern reading: how much may be pending in all, and how far a partition
+may be read ahead of its commit. In between two limits nothing flaps, for each pause costs what was prefetched.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from connector.core.checkpoint import Checkpoint
+from connector.core.model import Partition
+from connector.delivery.accounts import Audience
+from connector.delivery.bulkheads import Bulkheads, Pressure
+from connector.delivery.dead_letters import DeadLetterQueue
+from connector.telemetry.events import IntakeEvents
+
+
+class Tap(Protocol):
+    """Who can stop and go on reading single partitions."""
+
+    def pause(self, partitions: Collection[Partition]) -> None:
+        """Fetch no more of these until they are resumed; poll on, so that the membership lives."""
+
+    def resume(self, partitions: Collection[Partition]) -> None:
+        """Fetch these again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingBounds:
+    """How much may be read.
+
+    Attributes:
+        max_pending_rows: over so many pending changes everything pauses.
+        max_uncommitted_records: over so many records beyond what may be committed, their partition pauses.
+    """
+
+    max_pending_rows: int
+    max_uncommitted_records: int
+
+
+class Pauses:
+    """Pauses and resumes: `regulate`, after each poll.
+
+    Attributes:
+        paused: the partitions that are not read at present.
+        is_full: whether nothing is read because too much is pending.
+        holding: the audience because of which nothing is read; None without.
+    """
+
+    def __init__(
+        self,
+        tap: Tap,
+        checkpoint: Checkpoint,
+        dead_letters: DeadLetterQueue,
+        bulkheads: Bulkheads,
+        bounds: ReadingBounds,
+        telemetry: IntakeEvents,
+    ) -> None:
+        self.paused: set[Partition] = set()
+        self.is_full = False
+        self.holding: Audience | None = None
+        self._far: set[Partition] = set()
+        self._tap = tap
+        self._checkpoint = checkpoint
+        self._dead_letters = dead_letters
+        self._bulkheads = bulkheads
+        self._bounds = bounds
+        self._telemetry = telemetry
+
+    def forget(self) -> None:
+        """A rebalance: partitions start unpaused."""
+        self.paused.clear()
+        self._far.clear()
+        self.is_full = False
+
+    def regulate(self, partitions: Collection[Partition], done: Collection[Partition]) -> None:
+        """Pause what has reached a bound, or is done; resume what is at half of it."""
+        self._find_far(partitions)
+        pressure = self._relieve()
+        self._find_full(pressure)
+        wanted = set(partitions) if self.is_full else {*done, *self._far}
+        if wanted != self.paused:
+            self._tap.pause(wanted - self.paused)
+            self._tap.resume(self.paused - wanted)
+            self.paused = wanted
+
+    def is_reading(self) -> bool:
+        """Whether any partition is read at present."""
+        return len(self.paused) < len(self._checkpoint.partitions())
+
+    def _find_far(self, partitions: Collection[Partition]) -> None:
+        most = self._bounds.max_uncommitted_records
+        for partition in partitions:
+            ahead = self._checkpoint.ahead(partition)
+            if ahead > most and partition not in self._far:
+                self._far.add(partition)
+                self._telemetry.paused_far_ahead(partition, ahead)
+            elif ahead <= most // 2 and partition in self._far:
+                self._far.discard(partition)
+                self._telemetry.resumed_far_ahead(partition)
+
+    def _relieve(self) -> Pressure:
+        """Where blocked audiences may have their changes set aside, they are not what stops the others."""
+        if self._far:
+            return self._bulkheads.relieve(keep=0)
+        pressure = self._bulkheads.relieve()
+        most = self._bounds.max_pending_rows
+        if pressure.pending > most and pressure.blocked > most // 2:
+            return self._bulkheads.relieve(keep=most // 2)
+        return pressure
+
+    def _find_full(self, pressure: Pressure) -> None:
+        is_over = pressure.pending > self._bounds.max_pending_rows or self._dead_letters.is_full
+        if not self.is_full and (is_over or pressure.holding is not None):
+            self.is_full = True
+            self._telemetry.paused(pressure.pending, pressure.blocked, len(self._dead_letters))
+        elif self.is_full and self._may_go_on(pressure):
+            self.is_full = False
+            self._telemetry.resumed(pressure.pending)
+        self.holding = audience = pressure.holding
+        if audience is not None:
+            self._telemetry.held(audience.key, audience.trouble, len(audience.lane))
+
+    def _may_go_on(self, pressure: Pressure) -> bool:
+        """Whether half of the room that blocked audiences leave is free again."""
+        if pressure.holding is not None or self._dead_letters.is_full:
+            return False
+        room = self._bounds.max_pending_rows - pressure.blocked
+        return room > 0 and pressure.pending - pressure.blocked <= room // 2
