@@ -15,6 +15,7 @@ from connector.assembly import Parts
 from connector.errors import ConnectorError
 from connector.settings import Secrets, Settings
 from connector.status import Status
+from connector.watchdog import LOOP_SECONDS, LoopGuard, Watchdog, signs_of_life
 
 Result = TypeVar("Result")
 
@@ -44,6 +45,7 @@ class Application:
         topics = [topic.name for topic in settings.kafka.topics]
         drain = settings.delivery.drain_seconds
         self._status = Status(self._parts, topics, drain, clock, time.time)
+        self._guard = LoopGuard(LOOP_SECONDS, self._parts.life)
         self._admin = Admin(self._status, self._parts.metrics)
 
     async def run(self) -> None:
@@ -71,6 +73,7 @@ class Application:
                 await self._run_tasks()
         finally:
             self._status.state = "stopping"
+            self._guard.stop()
             await parts.source.stop(_CLOSE_SECONDS)
             await parts.letters.stop(_CLOSE_SECONDS)
 
@@ -98,6 +101,7 @@ class Application:
                     parts.intake.run(),
                     self._watch_secrets(),
                     self._measure_lag(),
+                    self._watchdog().run(),
                     *(parts.probes.watch(account) for account in parts.backlog.accounts),
                 )
             ]
@@ -105,6 +109,7 @@ class Application:
             gc.collect()
             gc.freeze()
             gc.set_threshold(50_000, 20, 50)
+            self._guard.start()
             self._status.state = "running"
             parts.life.running(self._admin.port)
             stuck = not await self._until_time_to_stop()
@@ -181,9 +186,22 @@ class Application:
                 parts.letters.renew_secrets()
                 parts.life.secret_renewed("kafka")
 
+    def _watchdog(self) -> Watchdog:
+        parts = self._parts
+        signs = signs_of_life(
+            parts.intake,
+            parts.checkpoint,
+            parts.committer,
+            parts.backlog,
+            parts.dead_letters,
+            self._settings.delivery.drain_seconds,
+        )
+        return Watchdog(signs, parts.source, parts.life, self._clock)
+
     async def _measure_lag(self) -> None:
-        """Measure how late the event loop is, and with it whether anything holds it."""
+        """Measure how late the event loop is, and with it whether anything holds it; tell the guard that it turns."""
         while True:
             due = self._clock() + _LAG_INTERVAL
             await asyncio.sleep(_LAG_INTERVAL)
+            self._guard.beat()
             self._parts.life.loop_lag(max(0.0, self._clock() - due))

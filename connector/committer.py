@@ -25,7 +25,11 @@ class Commits(Protocol):
 
 
 class Committer:
-    """Commits in an interval, and whenever it is asked to."""
+    """Commits in an interval, and whenever it is asked to.
+
+    Attributes:
+        commits: how many have succeeded.
+    """
 
     def __init__(
         self,
@@ -34,6 +38,7 @@ class Committer:
         interval_seconds: float,
         telemetry: IntakeEvents,
     ) -> None:
+        self.commits = 0
         self._commits = commits
         self._checkpoint = checkpoint
         self._interval = interval_seconds
@@ -58,5 +63,6 @@ class Committer:
             return False
         if epoch == self._checkpoint.epoch:
             self._checkpoint.committed(positions)
+        self.commits += 1
         self._telemetry.committed(len(positions))
         return True

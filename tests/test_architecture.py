@@ -22,7 +22,9 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             "connector.app connector.assembly connector.sandbox connector.telemetry connector.tiktok"
             " connector.kafka connector.core connector.settings connector.secret connector.errors connector"
         ),
-        "connector.app": "connector.admin connector.assembly connector.status connector.settings connector.errors",
+        "connector.app": (
+            "connector.admin connector.assembly connector.status connector.watchdog connector.settings connector.errors"
+        ),
         "connector.assembly": (
             "connector.intake connector.pauses connector.pipeline connector.committer connector.until_end"
             " connector.delivery connector.tiktok connector.kafka connector.telemetry connector.formats"
@@ -30,6 +32,9 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         ),
         "connector.admin": "connector.status connector.telemetry connector.errors",
         "connector.status": "connector.intake connector.pauses connector.delivery connector.telemetry connector.core connector",
+        "connector.watchdog": (
+            "connector.intake connector.committer connector.delivery connector.telemetry connector.core connector.errors"
+        ),
         "connector.intake": (
             "connector.pauses connector.pipeline connector.committer connector.delivery connector.telemetry"
             " connector.core"

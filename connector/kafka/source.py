@@ -20,6 +20,7 @@ from connector.core.model import Chunk, Partition
 from connector.errors import KafkaUnavailable
 from connector.kafka import internals
 from connector.kafka.bounded import stop_within
+from connector.kafka.inspection import inspect
 from connector.kafka.reachable import wait_for_topics
 from connector.kafka.reading import Reader
 from connector.kafka.rebalance import Assignment, Listener
@@ -28,6 +29,7 @@ from connector.kafka.security import Security
 _POLL_RECORDS = 500
 _QUERY_SECONDS = 15.0
 _JOIN_GRACE_SECONDS = 30.0
+_ANSWER_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,14 @@ class KafkaSource:
     async def positions(self, partitions: Collection[Partition]) -> Mapping[Partition, int]:
         """The offset that is read next, of those partitions where it is known."""
         return self._reader.positions(self._owned(partitions))
+
+    async def answers(self) -> bool:
+        """Whether Kafka tells of our topics now, on a connection of its own."""
+        config = self._config
+        cluster = await inspect(
+            config.bootstrap_servers, self._security, config.topics, _ANSWER_SECONDS
+        )
+        return any(topic.partitions for topic in cluster.topics.values())
 
     def lag(self, partition: Partition) -> int | None:
         """Records between the position and the end; None while unknown."""

@@ -96,6 +96,14 @@ class LifeEvents(_Events):
     def stopped(self, pending: int) -> None:
         self._log.info("stopped", undelivered_changes=pending)
 
+    def stands_still(self, what: str, seconds: float) -> None:
+        self._log.critical("standing still: the process ends", what=what, seconds=round(seconds))
+
+    def loop_stuck(self, seconds: float, where: str) -> None:
+        self._log.critical(
+            "the event loop is stuck: the process ends", seconds=round(seconds), where=where
+        )
+
     def loop_lag(self, seconds: float) -> None:
         self.metrics.event_loop_lag_seconds.observe(seconds)
 

@@ -412,6 +412,32 @@ async def _letters_stop_in_time(letters: KafkaDeadLetters) -> None:
     assert not internals.tasks_of(producer)
 
 
+def test_it_tells_whether_kafka_answers(own_broker: Broker, group: str) -> None:
+    """Asked by the watchdog: on a connection of its own, for the client's may be what stands still."""
+
+    async def test() -> None:
+        topic = own_broker.create_topic()
+        source = kafka_source(own_broker.bootstrap_servers, [topic], group)
+        assert await source.answers()
+
+        own_broker.freeze()
+        begun = time.monotonic()
+        try:
+            assert not await source.answers()
+            assert time.monotonic() - begun < 15
+        finally:
+            own_broker.thaw()
+        assert await source.answers()
+
+        own_broker.kill()
+        try:
+            assert not await source.answers()
+        finally:
+            own_broker.restart()
+
+    run(test())
+
+
 def test_a_frozen_broker_bounds_commit_and_stop(own_broker: Broker, group: str) -> None:
     async def test() -> None:
         source, _, partition = await _begin(own_broker, group)
