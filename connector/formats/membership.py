@@ -5,9 +5,12 @@ and on any bytes it returns memberships or raises InvalidRecord.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
 
 import msgspec
+import orjson
 
 from connector.core.model import Action
 from connector.errors import InvalidRecord
@@ -17,18 +20,45 @@ class Membership(msgspec.Struct, gc=False):
     """One profile entered or left one segment.
 
     Attributes:
-        identities: namespace -> one value or a list; of any JSON type, for the identities to judge.
+        segment: what routes name: an id, as text.
+        identities: namespace -> one value or a list; of any JSON type, for the identities to judge. Memberships of
+            one profile in one message share one mapping: what is made of it is made once.
         problem: a closed reason for something that was ignored, to be counted; None usually.
+        alias: another name of the segment, by which a route may call it too.
+        profile_id: whose membership it is, in formats whose messages repeat memberships.
+        at: when it changed, in seconds since the epoch; None when the message does not say.
+        audience_id: the TikTok audience that the message itself names, for routes that say `from_event`.
+        advertiser_id: the TikTok account that it names with it.
     """
 
     segment: str
     action: Action
     identities: Mapping[str, Any]
     problem: str | None = None
+    alias: str | None = None
+    profile_id: str | None = None
+    at: float | None = None
+    audience_id: str | None = None
+    advertiser_id: str | None = None
 
 
 Decode = Callable[[bytes], list[Membership]]
-"""A record's value to its memberships; raises InvalidRecord with one of DECODE_REASONS and nothing else."""
+"""A record's value to its memberships, none for a message of another kind; raises InvalidRecord with one of
+DECODE_REASONS and nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How a topic's records are read.
+
+    Attributes:
+        repeats: whether a message lists memberships that did not change too: then what is old, or was seen, is
+            left out by (profile, segment).
+    """
+
+    decode: Decode
+    repeats: bool = False
+
 
 MALFORMED_JSON = "malformed_json"
 NOT_AN_OBJECT = "not_an_object"
@@ -55,3 +85,27 @@ def refuse_too_complex(value: bytes) -> None:
     """
     if value.count(b"[") + value.count(b"{") > MOST_BRACKETS:
         raise InvalidRecord(TOO_COMPLEX, f"more than {MOST_BRACKETS} opening brackets")
+
+
+_Time = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+def seconds(timestamp: object) -> float | None:
+    """RFC 3339 with an offset as seconds since the epoch; None for anything else."""
+    try:
+        return msgspec.convert(timestamp, _Time).timestamp()
+    except (msgspec.ValidationError, OverflowError, ValueError):
+        return None
+
+
+def parse_object(value: bytes) -> dict[str, Any]:
+    """The record's JSON object. Raises InvalidRecord when it is none, or too complex to be one event."""
+    refuse_too_complex(value)
+    try:
+        parsed = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        # The library's message is not passed on: it may quote the record.
+        raise InvalidRecord(MALFORMED_JSON, "the value is not JSON in UTF-8") from None
+    if not isinstance(parsed, dict):
+        raise InvalidRecord(NOT_AN_OBJECT, "the value is JSON, but not an object")
+    return parsed

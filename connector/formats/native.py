@@ -10,19 +10,17 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
-import orjson
 
 from connector.core.model import Action
 from connector.errors import InvalidRecord
 from connector.formats.membership import (
-    MALFORMED_JSON,
     MALFORMED_TIMESTAMP,
     MISSING_FIELD,
     MOST_BRACKETS,
-    NOT_AN_OBJECT,
     UNKNOWN_STATUS,
     WRONG_TYPE,
     Membership,
+    parse_object,
     refuse_too_complex,
 )
 
@@ -62,13 +60,7 @@ def decode(value: bytes) -> list[Membership]:
 
 
 def _decode_any(value: bytes) -> Membership:
-    try:
-        event = orjson.loads(value)
-    except orjson.JSONDecodeError:
-        # The library's message is not passed on: it may quote the record.
-        raise InvalidRecord(MALFORMED_JSON, "the value is not JSON in UTF-8") from None
-    if not isinstance(event, dict):
-        raise InvalidRecord(NOT_AN_OBJECT, "the value is JSON, but not an object")
+    event = parse_object(value)
     for name, kind in _REQUIRED:
         if name not in event:
             raise InvalidRecord(MISSING_FIELD, f"{name} is missing")
