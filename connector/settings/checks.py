@@ -6,6 +6,7 @@ Pure: files and secrets are connector.settings.credentials' business.
 from collections.abc import Iterator
 
 from connector.settings.draft import Part
+from connector.settings.fields import FROM_EVENT
 from connector.settings.problems import Problem, nearest
 
 _SASL_KEYS = ("sasl_mechanism", "username", "password_file")
@@ -38,6 +39,8 @@ def _topics(root: Part) -> Iterator[Problem]:
     topics = list(kafka.entries("topics"))
     for topic, earlier in _repeated(topics, "name"):
         yield Problem(topic.at("name"), f"is the same topic as {earlier.path}")
+    for topic in topics:
+        yield from _shape(topic)
     dead_letters = kafka.get("dead_letter_topic")
     for topic in topics:
         if dead_letters is not None and topic.get("name") == dead_letters:
@@ -45,6 +48,25 @@ def _topics(root: Part) -> Iterator[Problem]:
                 kafka.at("dead_letter_topic"),
                 f"must be none of the topics read, and is {topic.path}: its letters would be read again",
             )
+
+
+# The keys that say how a format is read, by the format that they belong to.
+_SHAPES = {"columns": "debezium", "mapping": "custom"}
+
+
+def _shape(topic: Part) -> Iterator[Problem]:
+    if (name := topic.get("format")) is None:
+        return
+    for key, owner in _SHAPES.items():
+        if name == owner and topic.is_absent(key):
+            yield Problem(topic.at(key), f"is required with format {owner}")
+        if name != owner and not topic.is_wrong(key) and not topic.is_absent(key):
+            yield Problem(topic.at(key), f"is for format {owner} alone")
+    for key in ("profile_id", "segment"):
+        if (columns := topic.get("columns")) is not None and key not in columns:
+            yield Problem(topic.at("columns"), f"needs {key}: the column that holds it")
+    if (columns := topic.get("columns")) is not None and len(columns) < 3:
+        yield Problem(topic.at("columns"), "needs a namespace, such as email, and its column")
 
 
 def _security(security: Part) -> Iterator[Problem]:
@@ -110,7 +132,7 @@ def _routes(root: Part) -> Iterator[Problem]:
             near = nearest(name, accounts)
             hint = f"; did you mean {near}?" if near else ""
             yield Problem(route.at("destination"), f"is the name of no destination{hint}")
-        if audience is not None:
+        if audience is not None and audience != FROM_EVENT:
             earlier = first.setdefault((accounts.get(name) or name, audience), route)
             if earlier is not route:
                 yield Problem(

@@ -64,11 +64,16 @@ def _plain(value: Any) -> Any:
 
 
 def model_of(field: FieldInfo) -> type[BaseModel] | None:
-    """The model, when the field is a mapping of its own."""
-    annotation = field.annotation
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
+    """The model, when the field is a mapping of its own; also of one that may be absent."""
+    for annotation in (field.annotation, *get_args(field.annotation)):
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            is_list = get_origin(field.annotation) is tuple
+            return None if is_list else annotation
     return None
+
+
+def _may_be_absent(field: FieldInfo) -> bool:
+    return not field.is_required() and field.get_default() is None
 
 
 def item_model_of(field: FieldInfo) -> type[BaseModel] | None:
@@ -135,6 +140,8 @@ class Reader:
             self._wrong(path, "this value is not supported yet")
         elif key not in tree and field.is_required():
             self._wrong(path, "is required")
+        elif value is None and _may_be_absent(field):
+            part.set(key, None)
         elif below := model_of(field):
             # A section whose keys are all commented out reads as null.
             part.set(key, self._mapping(below, {} if value is None else value, path, template))
@@ -169,6 +176,8 @@ class Reader:
                 for step in found["loc"]:
                     if isinstance(step, int) and isinstance(refused, list):
                         place, refused = f"{place}[{step}]", refused[step]
+                    elif isinstance(refused, Mapping) and step in refused:
+                        place, refused = joined(place, step), refused[step]
                 self._wrong(place, in_words(found, refused, choices))
 
     def _unknown(self, model: type[BaseModel], key: object, template: str) -> str:

@@ -32,6 +32,9 @@ TARGET_ALIASES: dict[str, Target] = {
     "GAID": "AAID_SHA256",
 }
 
+FROM_EVENT = "from_event"
+"""In place of an audience's id: each event names its own."""
+
 _HOST = re.compile(r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?|\[[0-9A-Fa-f:.]+\])")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _DIGITS = re.compile(r"[0-9]{1,32}")
@@ -49,6 +52,28 @@ def _digits(value: Any) -> Any:
         raise ValueError('must be text: put quotes around the digits, like "7000000000000000001"')  # noqa: TRY004
     if isinstance(value, str) and not _DIGITS.fullmatch(value):
         raise ValueError('must be digits in quotes, like "7000000000000000001"')
+    return value
+
+
+def _digits_or_from_event(value: Any) -> Any:
+    return value if value == FROM_EVENT else _digits(value)
+
+
+def _jmespath(value: str) -> str:
+    # Most configurations have no such path.
+    import jmespath  # noqa: PLC0415
+    from jmespath.exceptions import JMESPathError  # noqa: PLC0415
+
+    try:
+        jmespath.compile(value)
+    except JMESPathError:
+        raise ValueError("is not a JMESPath expression: see jmespath.org") from None
+    return value
+
+
+def _status_word(value: Any) -> Any:
+    if not isinstance(value, str | int | float):
+        raise ValueError("must be text, a number, true or false")  # noqa: TRY004 - pydantic reports ValueErrors
     return value
 
 
@@ -140,6 +165,23 @@ Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False), NotBoole
 SecondsOrNone = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False), NotBoolean]
 Count = Annotated[int, Field(ge=1), NotBoolean]
 Digits = Annotated[str, Field(pattern=r"^[0-9]{1,32}$"), BeforeValidator(_digits)]
+DigitsOrFromEvent = Annotated[
+    str,
+    Field(json_schema_extra={"pattern": rf"^([0-9]{{1,32}}|{FROM_EVENT})$"}),
+    BeforeValidator(_digits_or_from_event),
+]
+JmesPath = Annotated[Text, AfterValidator(_jmespath)]
+StatusWords = Annotated[
+    tuple[
+        Annotated[
+            Any,
+            BeforeValidator(_status_word),
+            WithJsonSchema({"type": ["string", "number", "boolean"]}),
+        ],
+        ...,
+    ],
+    Field(min_length=1),
+]
 Topic = Annotated[
     str, Field(json_schema_extra={"pattern": r"^[A-Za-z0-9._-]{1,249}$"}), AfterValidator(_topic)
 ]

@@ -13,11 +13,14 @@ from connector.settings.fields import (
     BootstrapServers,
     Count,
     Digits,
+    DigitsOrFromEvent,
     File,
+    JmesPath,
     NotBoolean,
     Region,
     Seconds,
     SecondsOrNone,
+    StatusWords,
     TargetName,
     Text,
     Topic,
@@ -28,6 +31,46 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
+class StatusSettings(_Frozen):
+    """Where an event says whether a profile entered or exited."""
+
+    path: JmesPath = Field(
+        description="Where the status stands, as a JMESPath expression.",
+        examples=["change.kind"],
+    )
+    entered: StatusWords = Field(
+        description="The values that mean that the profile entered: text, numbers or booleans.",
+        examples=[["joined", True]],
+    )
+    exited: StatusWords = Field(
+        description="The values that mean that it exited.",
+        examples=[["left", False]],
+    )
+
+
+class MappingSettings(_Frozen):
+    """Where the parts of an event stand in a JSON of your own."""
+
+    profile_id: JmesPath = Field(
+        description="Whose membership it is, as a JMESPath expression.",
+        examples=["user.id"],
+    )
+    segment: JmesPath = Field(
+        description="The segment; a list of them is a membership each.",
+        examples=["audience.key"],
+    )
+    status: StatusSettings = Field(description="Whether the profile entered or exited.")
+    timestamp: JmesPath | None = Field(
+        default=None,
+        description="When it happened, in RFC 3339.",
+        examples=["meta.time"],
+    )
+    identities: Annotated[dict[str, JmesPath], Field(min_length=1)] = Field(
+        description="Namespaces, and where their value, or a list of values, stands.",
+        examples=[{"email": "user.email", "phone": "user.phones[].number"}],
+    )
+
+
 class TopicSettings(_Frozen):
     """A topic to read, and the shape of its records."""
 
@@ -35,8 +78,25 @@ class TopicSettings(_Frozen):
         description="The topic's name.",
         examples=["segment-membership"],
     )
-    format: Literal["native"] = Field(
-        default="native", description="The shape of the topic's records."
+    format: Literal[
+        "native", "segment", "adobe_xdm", "mparticle", "rudderstack", "debezium", "custom"
+    ] = Field(default="native", description="The shape of the topic's records.")
+    columns: dict[str, Text] | None = Field(
+        default=None,
+        description="For debezium: the columns of profile_id and segment, and of each namespace.",
+        examples=[{"profile_id": "user_id", "segment": "segment", "email": "email"}],
+    )
+    mapping: MappingSettings | None = Field(
+        default=None,
+        description="For custom: where the parts of an event stand.",
+        examples=[
+            {
+                "profile_id": "user.id",
+                "segment": "audience.key",
+                "status": {"path": "change.kind", "entered": ["joined"], "exited": ["left"]},
+                "identities": {"email": "user.email"},
+            }
+        ],
     )
 
 
@@ -231,8 +291,9 @@ class RouteSettings(_Frozen):
         description="The name of the destination that owns the audience.",
         examples=["emea"],
     )
-    audience_id: Digits = Field(
-        description="The audience's id at TikTok, in quotes. One audience is fed by one segment.",
+    audience_id: DigitsOrFromEvent = Field(
+        description="The audience's id at TikTok, in quotes, or from_event for the one that each event names. One"
+        " audience is fed by one segment.",
         examples=["7100000000000000001"],
     )
     identities: Annotated[tuple[TargetName, ...], Field(min_length=1)] | None = Field(

@@ -9,10 +9,6 @@ _ANY = re.compile("")
 NOT_YET: Mapping[str, re.Pattern[str]] = {
     "admin.tokens": _ANY,
     "governance": _ANY,
-    "kafka.topics[].format": re.compile(
-        r"(segment|adobe_xdm|mparticle|rudderstack|debezium|custom)\Z"
-    ),
-    "routes[].audience_id": re.compile(r"from_event\Z"),
     "routes[].audience_name": _ANY,
     "routes[].audience_type": _ANY,
     "routes[].cadence_seconds": _ANY,
