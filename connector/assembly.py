@@ -23,8 +23,16 @@ from connector.delivery.probes import Probes
 from connector.delivery.rejections import Rejections
 from connector.delivery.row_letters import RowLetters
 from connector.delivery.settlement import Clocks, RetryRules, Settlement
-from connector.formats import native
-from connector.formats.membership import Decode
+from connector.formats import (
+    adobe_xdm,
+    custom,
+    debezium,
+    mparticle,
+    native,
+    rudderstack,
+    segment,
+)
+from connector.formats.membership import Format
 from connector.intake import Intake, Ownership
 from connector.kafka import quiet
 from connector.kafka.dead_letters import KafkaDeadLetters
@@ -32,15 +40,13 @@ from connector.kafka.security import Security
 from connector.kafka.source import KafkaSource, SourceConfig
 from connector.pauses import Pauses, ReadingBounds
 from connector.pipeline import Pipeline
-from connector.settings import Secrets, Settings
+from connector.settings import MappingSettings, Secrets, Settings, TopicSettings
 from connector.telemetry.catalogue import Catalogue
 from connector.telemetry.events import DeliveryEvents, IntakeEvents, LifeEvents
 from connector.telemetry.series import prepare
 from connector.tiktok import protocol
 from connector.tiktok.client import TikTokClient, TikTokDestination
 from connector.until_end import UntilEnd
-
-_FORMATS: dict[str, Decode] = {"native": native.decode}
 
 
 class Parts:
@@ -137,8 +143,8 @@ class Parts:
         )
 
     @cached_property
-    def _formats(self) -> dict[str, Decode]:
-        return {topic.name: _FORMATS[topic.format] for topic in self._settings.kafka.topics}
+    def _formats(self) -> dict[str, Format]:
+        return {topic.name: format_of(topic) for topic in self._settings.kafka.topics}
 
     @cached_property
     def identities(self) -> IdentityMap:
@@ -148,13 +154,12 @@ class Parts:
 
     @cached_property
     def backlog(self) -> Backlog:
-        ids = [route.audience_id for route in self._settings.routes]
         return Backlog(
             self._accounts,
             self._routes,
             len(self._targets),
             _limits(self._settings),
-            {one: protocol.cell_bytes(one) for one in ids},
+            protocol.cell_bytes,
             self._on_delivery,
         )
 
@@ -165,6 +170,7 @@ class Parts:
             one.name: Account(
                 one.name,
                 TikTokDestination(self.client, one.advertiser_id, tokens[one.name], self._targets),
+                one.advertiser_id,
             )
             for one in self._settings.destinations
         }
@@ -240,6 +246,37 @@ class Parts:
             self._settings.delivery.drain_seconds,
             self.on_intake,
         )
+
+
+_FORMATS: dict[str, Format] = {
+    "native": native.FORMAT,
+    "segment": segment.FORMAT,
+    "adobe_xdm": adobe_xdm.FORMAT,
+    "mparticle": mparticle.FORMAT,
+    "rudderstack": rudderstack.FORMAT,
+}
+
+
+def format_of(topic: TopicSettings) -> Format:
+    """How the topic's records are read."""
+    if topic.columns is not None:
+        return debezium.make(topic.columns)
+    if topic.mapping is not None:
+        return custom.make(_custom_mapping(topic.mapping))
+    return _FORMATS[topic.format]
+
+
+def _custom_mapping(mapping: MappingSettings) -> custom.CustomMapping:
+    status = mapping.status
+    return custom.CustomMapping(
+        mapping.profile_id,
+        mapping.segment,
+        status.path,
+        status.entered,
+        status.exited,
+        mapping.timestamp,
+        mapping.identities,
+    )
 
 
 def identity_map(settings: Settings) -> IdentityMap:

@@ -4,20 +4,23 @@ Owns what a record becomes. Plain calls without a wait: what one poll brought is
 Knows neither Kafka's client nor TikTok.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from connector.core.batch import Row
 from connector.core.checkpoint import Checkpoint, Span
-from connector.core.identity import IdentityMap
+from connector.core.identity import Digests, IdentityMap
 from connector.core.letter import UNREADABLE_RECORD, Origin, record_letter
 from connector.core.model import Chunk, Partition, Record, Stage
+from connector.core.recency import Recency
 from connector.core.routing import Route
 from connector.delivery.accounts import Audience
 from connector.delivery.backlog import Backlog
 from connector.delivery.dead_letters import DeadLetterQueue
 from connector.errors import InvalidRecord
-from connector.formats.membership import DECODE_REASONS, Decode, Membership
+from connector.formats.membership import DECODE_REASONS, Format, Membership
+from connector.formats.reading import memberships_of
 from connector.telemetry.events import IntakeEvents
 
 _UNREADABLE = InvalidRecord(UNREADABLE_RECORD, "Kafka's client could not parse the record")
@@ -45,7 +48,7 @@ class Pipeline:
 
     def __init__(
         self,
-        formats: Mapping[str, Decode],
+        formats: Mapping[str, Format],
         identities: IdentityMap,
         routes: Mapping[str, tuple[Route, ...]],
         checkpoint: Checkpoint,
@@ -61,10 +64,12 @@ class Pipeline:
         self._dead_letters = dead_letters
         self._telemetry = telemetry
         self._wall = wall
-        self._routes: dict[str, list[tuple[Route, Audience]]] = {
-            segment: [(route, backlog[route.audience]) for route in some]
+        self._routes: dict[str, list[tuple[Route, Audience | None]]] = {
+            segment: [(route, backlog.of_route(route)) for route in some]
             for segment, some in routes.items()
         }
+        self._recent: dict[Partition, Recency] = {}
+        self._epoch = -1
 
     def take(self, partition: Partition, chunk: Chunk, now: float) -> set[Audience]:
         """Take in what a poll brought of one partition; returns the audiences that got changes."""
@@ -73,10 +78,10 @@ class Pipeline:
         oldest = chunk.records[0].timestamp if chunk.records else -1
         records = len(chunk.records) + len(chunk.unreadable)
         span = self._checkpoint.track(partition, chunk.position, now, oldest, records)
-        decode = self._formats[partition.topic]
+        shape = self._formats[partition.topic]
         for record in chunk.records:
             try:
-                if self._changes(record, decode, span, touched):
+                if self._changes(record, shape, span, touched):
                     tally.accepted += 1
                 else:
                     tally.filtered += 1
@@ -88,39 +93,69 @@ class Pipeline:
         self._count(partition, tally)
         return touched
 
-    def _changes(self, record: Record, decode: Decode, span: Span, touched: set[Audience]) -> int:
+    def _changes(self, record: Record, shape: Format, span: Span, touched: set[Audience]) -> int:
         """Put the record's changes into their lanes; returns how many there are.
 
         Raises InvalidRecord when the record has the wrong shape, or none of its memberships is usable.
         """
-        value = record.value
-        if value is None:
-            return 0
         changes = 0
-        refusal: InvalidRecord | None = None
-        for membership in decode(value):
+        refusals: list[InvalidRecord] = []
+        identities: object = None
+        rows: list[Digests] = []
+        for membership in memberships_of(shape, record.value, record.headers):
             if membership.problem is not None:
                 self._telemetry.record_error(span.partition.topic, membership.problem)
+            routes = self._routes_of(membership)
+            if not routes or (shape.repeats and self._is_known(span.partition, membership)):
+                continue
+            if membership.identities is not identities:
+                identities = membership.identities
+                rows = self._identities.rows(membership.identities)
             try:
-                changes += self._membership(membership, record, span, touched)
+                if rows:
+                    changes += self._put(membership, routes, rows, record, span, touched)
+                else:
+                    self._identities.judge(membership.identities)
             except InvalidRecord as invalid:
-                refusal = invalid
-        if refusal is not None and not changes:
-            raise refusal
+                refusals.append(invalid)
+        if refusals and not changes:
+            raise refusals[0]
+        for refusal in refusals:  # of a message in which others were usable
+            self._telemetry.record_error(span.partition.topic, refusal.reason)
         return changes
 
-    def _membership(
-        self, membership: Membership, record: Record, span: Span, touched: set[Audience]
+    def _routes_of(self, membership: Membership) -> Sequence[tuple[Route, Audience | None]]:
+        routes = self._routes.get(membership.segment, ())
+        if membership.alias is None or membership.alias == membership.segment:
+            return routes
+        return (*routes, *self._routes.get(membership.alias, ()))
+
+    def _is_known(self, partition: Partition, membership: Membership) -> bool:
+        """Whether the membership is older than what was handled, or the same; what is not known is news."""
+        if self._epoch != self._checkpoint.epoch:
+            self._epoch = self._checkpoint.epoch
+            self._recent.clear()
+        recent = self._recent.get(partition)
+        if recent is None:
+            recent = self._recent[partition] = Recency(_MOST_REMEMBERED)
+        return not recent.is_news(
+            membership.profile_id, membership.segment, membership.at, membership.identities
+        )
+
+    def _put(
+        self,
+        membership: Membership,
+        routes: Iterable[tuple[Route, Audience | None]],
+        rows: Sequence[Digests],
+        record: Record,
+        span: Span,
+        touched: set[Audience],
     ) -> int:
-        routes = self._routes.get(membership.segment)
-        if routes is None:
-            return 0
-        rows = self._identities.rows(membership.identities)
-        if not rows:
-            self._identities.judge(membership.identities)
-            return 0
         changes = 0
-        for route, audience in routes:
+        for route, fixed in routes:
+            audience = fixed or self._named_audience(route, membership)
+            if audience is None:
+                continue
             for digests in rows:
                 own = route.restrict(digests)
                 if own is None:
@@ -133,6 +168,26 @@ class Pipeline:
                 touched.add(audience)
                 changes += 1
         return changes
+
+    def _named_audience(self, route: Route, membership: Membership) -> Audience | None:
+        """The audience that the event names; None when it names it for another account.
+
+        Raises InvalidRecord when it names none, or one that another segment feeds.
+        """
+        account = self._backlog.account(route.audience.destination)
+        if membership.advertiser_id not in {None, account.advertiser_id}:
+            return None
+        audience_id = membership.audience_id
+        if audience_id is None or not _is_audience_id(audience_id):
+            raise InvalidRecord(NO_AUDIENCE, "the event names no audience by its id")
+        audience = self._backlog.named(route, audience_id)
+        if audience is None:
+            raise InvalidRecord(TOO_MANY_AUDIENCES, "events have named too many audiences")
+        if audience.segment != route.segment:
+            raise InvalidRecord(
+                AUDIENCE_CONFLICT, "the event names an audience that another segment feeds"
+            )
+        return audience
 
     def _set_aside(self, record: Record, invalid: InvalidRecord, span: Span, tally: _Tally) -> None:
         """Write a letter about the record; its span stays open until the broker has it."""
@@ -157,7 +212,17 @@ class Pipeline:
             self._telemetry.records_invalid(partition, tally.first_invalid, tally.invalid)
 
 
-_DECODE_STAGE = frozenset((*DECODE_REASONS, UNREADABLE_RECORD))
+NO_AUDIENCE = "no_audience"
+AUDIENCE_CONFLICT = "audience_conflict"
+TOO_MANY_AUDIENCES = "too_many_audiences"
+AUDIENCE_REASONS = (NO_AUDIENCE, AUDIENCE_CONFLICT, TOO_MANY_AUDIENCES)
+
+_MOST_REMEMBERED = 200_000
+"""Of each partition, memberships whose repetition is recognised."""
+
+_is_audience_id = re.compile(r"[0-9]{1,32}").fullmatch
+
+_DECODE_STAGE = frozenset((*DECODE_REASONS, *AUDIENCE_REASONS, UNREADABLE_RECORD))
 
 
 @dataclass(frozen=True, slots=True)

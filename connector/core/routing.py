@@ -10,6 +10,10 @@ from typing import NamedTuple
 from connector.core.identity import Digests, Target
 
 
+FROM_EVENT = "from_event"
+"""In place of an audience's id in a route: each event names its own."""
+
+
 class AudienceKey(NamedTuple):
     """An audience of a destination, by the names the configuration gives them."""
 
@@ -31,6 +35,11 @@ class Route:
     audience: AudienceKey
     slots: tuple[bool, ...] | None = None
     sets_aside: bool = False
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether the configuration names the audience; else each event does."""
+        return self.audience.audience_id != FROM_EVENT
 
     def restrict(self, row: Digests) -> Digests | None:
         """The row's digests that this audience takes, as a list of its own; None if there are none."""

@@ -4,7 +4,7 @@ Owns the audiences' lanes as one: the count of pending changes, and the assignme
 Does no IO.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from connector.core.batch import Batch, Row
 from connector.core.lane import Lane, Limits
@@ -13,12 +13,16 @@ from connector.delivery.accounts import Account, Audience
 from connector.telemetry.events import ChangeEnd, DeliveryEvents
 
 
+_MOST_AUDIENCES = 10_000
+"""A lane takes some kilobytes: what events may name must be bounded."""
+
+
 class Backlog:
     """The lanes of all audiences: `accept`, `end`, `forget`.
 
     Args:
         accounts: by destination name.
-        cell_bytes: by audience id, the most bytes of one identifier in a call.
+        cell_bytes: from an audience's id, the most bytes of one identifier in a call to it.
 
     Attributes:
         pending: changes that have not ended: waiting, held, under way, or set aside and not acknowledged.
@@ -32,23 +36,46 @@ class Backlog:
         routes: Iterable[Route],
         slots: int,
         limits: Limits,
-        cell_bytes: Mapping[str, int],
+        cell_bytes: Callable[[str], int],
         telemetry: DeliveryEvents,
     ) -> None:
         self.pending = 0
         self.epoch = 0
         self.in_trouble: set[Audience] = set()
         self.accounts = tuple(accounts.values())
+        self._by_name = accounts
+        self._slots = slots
+        self._cell_bytes = cell_bytes
         self._limits = limits
         self._telemetry = telemetry
         self._audiences: dict[AudienceKey, Audience] = {}
         for route in routes:
-            key = route.audience
-            lane = Lane(slots, limits, cell_bytes[key.audience_id], self._superseded)
-            account = accounts[key.destination]
-            audience = Audience(key, route.segment, account, lane, route.sets_aside)
-            account.audiences.append(audience)
-            self._audiences[key] = audience
+            if route.is_fixed:
+                self._open(route, route.audience)
+
+    def _open(self, route: Route, key: AudienceKey) -> Audience:
+        account = self._by_name[key.destination]
+        cell_bytes = self._cell_bytes(key.audience_id)
+        lane = Lane(self._slots, self._limits, cell_bytes, self._superseded)
+        audience = Audience(key, route.segment, account, lane, route.sets_aside)
+        account.audiences.append(audience)
+        self._audiences[key] = audience
+        return audience
+
+    def account(self, name: str) -> Account:
+        return self._by_name[name]
+
+    def of_route(self, route: Route) -> Audience | None:
+        """The audience that the route names; None when each event names its own."""
+        return self._audiences[route.audience] if route.is_fixed else None
+
+    def named(self, route: Route, audience_id: str) -> Audience | None:
+        """The audience that an event names for this route; None when events have named too many."""
+        key = AudienceKey(route.audience.destination, audience_id)
+        known = self._audiences.get(key)
+        if known is None and len(self._audiences) < _MOST_AUDIENCES:
+            return self._open(route, key)
+        return known
 
     def __getitem__(self, key: AudienceKey) -> Audience:
         return self._audiences[key]

@@ -19,6 +19,7 @@ from connector.formats.membership import (
     MOST_BRACKETS,
     UNKNOWN_STATUS,
     WRONG_TYPE,
+    Format,
     Membership,
     parse_object,
     refuse_too_complex,
@@ -57,6 +58,9 @@ def decode(value: bytes) -> list[Membership]:
             return [_decode_any(value)]
         return [Membership(event.segment, _ACTIONS[event.status], event.identities)]
     return [_decode_any(value)]
+
+
+FORMAT = Format(decode)
 
 
 def _decode_any(value: bytes) -> Membership:
