@@ -34,7 +34,7 @@ def test_the_smallest_configuration_has_the_documented_defaults(tmp_path: Path) 
         "session_timeout_seconds": 10,
         "commit_interval_seconds": 1,
         "startup_timeout_seconds": 60,
-        "topics": ({"name": "members", "format": "native"},),
+        "topics": ({"name": "members", "format": "native", "columns": None, "mapping": None},),
         "dead_letter_topic": "members.dead-letter",
         "security": {
             "protocol": "PLAINTEXT",

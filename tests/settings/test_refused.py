@@ -70,7 +70,7 @@ VALUES: list[Case] = [
     ({"kafka.auto_offset_reset": "none"}, "kafka.auto_offset_reset: must be one of earliest"),
     ({"kafka.topics[0].name": "a b"}, "kafka.topics[0].name: must be 1 to 249 letters"),
     ({"kafka.topics[0].name": ".."}, "kafka.topics[0].name: must be 1 to 249 letters"),
-    ({"kafka.topics[1].format": "nativ"}, "kafka.topics[1].format: must be one of native; did"),
+    ({"kafka.topics[1].format": "nativ"}, "kafka.topics[1].format: must be one of native"),
     ({"kafka.bootstrap_servers": "localhost"}, "kafka.bootstrap_servers: must be host:port"),
     ({"kafka.bootstrap_servers": "kafka://a:1"}, "kafka.bootstrap_servers: must be host:port"),
     ({"kafka.bootstrap_servers": "a:1,b:0"}, "kafka.bootstrap_servers: entry 2 must be host:p"),
@@ -122,31 +122,39 @@ NOT_YET: list[Case] = [
     ({"routes[0].segment": "crm-*"}, "routes[0].segment: this value is not supported yet"),
     ({"routes[0].segment": "crm-?"}, "routes[0].segment: this value is not supported yet"),
     ({"routes[0].segment": "crm-[a]"}, "routes[0].segment: this value is not supported yet"),
-    (
-        {"routes[0].audience_id": "from_event"},
-        "routes[0].audience_id: this value is not supported yet",
-    ),
     ({"tiktok.app_id": "7"}, "tiktok.app_id: is not supported yet"),
     ({"tiktok.app_secret_file": "/x"}, "tiktok.app_secret_file: is not supported yet"),
     ({"governance": {}}, "governance: is not supported yet"),
     ({"admin.tokens": []}, "admin.tokens: is not supported yet"),
-    *(
-        (
-            {"kafka.topics[0].format": later},
-            "kafka.topics[0].format: this value is not supported yet",
-        )
-        for later in (
-            "segment",
-            "adobe_xdm",
-            "mparticle",
-            "rudderstack",
-            "debezium",
-            "custom",
-        )
-    ),
 ]
 
+COLUMNS = {"profile_id": "id", "segment": "segment", "email": "email"}
+MAPPING = {
+    "profile_id": "user.id",
+    "segment": "audience",
+    "status": {"path": "kind", "entered": ["in", True, 1], "exited": ["out"]},
+    "identities": {"email": "user.email"},
+}
+
 BETWEEN_KEYS: list[Case] = [
+    ({"kafka.topics[0].format": "debezium"}, "kafka.topics[0].columns: is required with format"),
+    ({"kafka.topics[0].format": "custom"}, "kafka.topics[0].mapping: is required with format cus"),
+    ({"kafka.topics[0].columns": COLUMNS}, "kafka.topics[0].columns: is for format debezium alone"),
+    ({"kafka.topics[0].mapping": MAPPING}, "kafka.topics[0].mapping: is for format custom alone"),
+    (
+        {
+            "kafka.topics[0].format": "debezium",
+            "kafka.topics[0].columns": {"segment": "s", "email": "e", "phone": "p"},
+        },
+        "kafka.topics[0].columns: needs profile_id",
+    ),
+    (
+        {
+            "kafka.topics[0].format": "debezium",
+            "kafka.topics[0].columns": {"segment": "s", "profile_id": "e"},
+        },
+        "kafka.topics[0].columns: needs a namespace",
+    ),
     ({"kafka.topics[1].name": "members"}, "kafka.topics[1].name: is the same topic as kafka.t"),
     ({"kafka.dead_letter_topic": "more"}, "kafka.dead_letter_topic: must be none of the topics"),
     ({"destinations[1].name": "emea", "routes[1].destination": "emea"}, "destinations[1].name: "),
@@ -234,11 +242,55 @@ def test_a_secret_in_plain(tmp_path: Path, key: str, instead: str) -> None:
     assert "hunter2" not in problem
 
 
+WRONG_MAPPINGS: list[tuple[dict[str, object], str]] = [
+    ({"segment": ...}, "kafka.topics[0].mapping.segment: is required"),
+    ({"segmnt": "a"}, "kafka.topics[0].mapping.segmnt: unknown key"),
+    ({"segment": "a["}, "kafka.topics[0].mapping.segment: is not a JMESPath expression"),
+    ({"identities": {}}, "kafka.topics[0].mapping.identities: "),
+    ({"identities": {"email": "a b"}}, "kafka.topics[0].mapping.identities.email: is not a JMES"),
+    ({"status": "kind"}, "kafka.topics[0].mapping.status: must be a mapping"),
+    (
+        {"status": {"path": "kind", "entered": [], "exited": ["out"]}},
+        "kafka.topics[0].mapping.status.entered: ",
+    ),
+    (
+        {"status": {"path": "kind", "entered": [["in"]], "exited": ["out"]}},
+        "kafka.topics[0].mapping.status.entered[0]: must be text, a number, true or false",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "start"), WRONG_MAPPINGS, ids=[one for _, one in WRONG_MAPPINGS]
+)
+def test_a_wrong_mapping_is_told_by_its_place(
+    tmp_path: Path, changes: dict[str, object], start: str
+) -> None:
+    mapping = {key: value for key, value in (MAPPING | changes).items() if value is not ...}
+    tree = changed({"kafka.topics[0].format": "custom", "kafka.topics[0].mapping": mapping})
+    problems = problems_of(tmp_path, tree)
+
+    assert [problem for problem in problems if problem.startswith(start)], problems
+
+
+def test_each_shape_loads(tmp_path: Path) -> None:
+    tree = changed({"kafka.topics[0].format": "custom", "kafka.topics[0].mapping": MAPPING})
+    topic = load_tree(tmp_path, tree).kafka.topics[0]
+    assert topic.mapping is not None
+    assert topic.mapping.status.entered == ("in", True, 1)
+
+    tree = changed({"kafka.topics[0].format": "debezium", "kafka.topics[0].columns": COLUMNS})
+    assert load_tree(tmp_path, tree).kafka.topics[0].columns == COLUMNS
+
+    tree = changed({"routes[0].audience_id": "from_event", "routes[1].audience_id": "from_event"})
+    assert load_tree(tmp_path, tree).routes[0].audience_id == "from_event"
+
+
 def test_all_problems_come_at_once(tmp_path: Path) -> None:
     cases: list[Case] = [
         ({"delivery.max_rowz": 5}, "delivery.max_rowz: "),
         ({"delivery.max_rows": 0}, "delivery.max_rows: "),
-        ({"kafka.topics[0].format": "segment"}, "kafka.topics[0].format: "),
+        ({"kafka.topics[0].format": "segmnt"}, "kafka.topics[0].format: "),
         ({"kafka.topics[1].name": "members"}, "kafka.topics[1].name: "),
         ({"kafka.bootstrap_servers": ...}, "kafka.bootstrap_servers: "),
         ({"kafka.dead_letter_topic": "members"}, "kafka.dead_letter_topic: "),
