@@ -4,7 +4,7 @@ Owns the seam between formats and the intake. A format is one function of this s
 and on any bytes it returns memberships or raises InvalidRecord.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -96,6 +96,29 @@ def seconds(timestamp: object) -> float | None:
         return msgspec.convert(timestamp, _Time).timestamp()
     except (msgspec.ValidationError, OverflowError, ValueError):
         return None
+
+
+def text_of(name: object) -> str | None:
+    """An id as text: text itself, or a whole number of 64 bits in decimal; None for anything else."""
+    if isinstance(name, str):
+        return name
+    # Longer numbers are floats to one of the parsers. A boolean is no number here.
+    return str(name) if type(name) is int and -(2**63) <= name < 2**64 else None
+
+
+def with_problems(
+    memberships: list[Membership], problems: Sequence[InvalidRecord]
+) -> list[Membership]:
+    """The memberships of a message of which some were left out: each tells at most one of the reasons.
+
+    Raises the first of them when no membership is left.
+    """
+    if problems:
+        if not memberships:
+            raise problems[0]
+        for membership, problem in zip(memberships, problems, strict=False):
+            membership.problem = problem.reason
+    return memberships
 
 
 def parse_object(value: bytes) -> dict[str, Any]:
