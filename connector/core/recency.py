@@ -21,7 +21,7 @@ _FORGET_PART = 16
 class Recency:
     """The last time and content of up to `most` memberships; beyond, the least recently handled are forgotten.
 
-    An entry takes 210 bytes, two digests and a time in a dict; a question takes 3 to 5 microseconds.
+    An entry takes 210 bytes, two digests and a time in a dict; a question takes 2 to 5 microseconds.
 
     Args:
         most: how many memberships are remembered.

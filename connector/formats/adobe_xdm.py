@@ -18,6 +18,7 @@ from connector.formats.membership import (
     MALFORMED_TIMESTAMP,
     MISSING_FIELD,
     MOST_BRACKETS,
+    TOO_COMPLEX,
     UNKNOWN_STATUS,
     WRONG_TYPE,
     Format,
@@ -41,6 +42,9 @@ _NAMESPACES = {
     "phone_sha256_e.164": "phone",
 }
 """Adobe's namespaces, in lower case, to the native ones; idfa, gaid and all others keep their names."""
+
+_MOST = 10_000
+"""Of memberships, and of identities, in one message: more are no profile's, and would hold the event loop."""
 
 
 class _Status(msgspec.Struct, rename="camel", gc=False):
@@ -85,6 +89,8 @@ def decode(value: bytes) -> list[Membership]:
             profile = _decode_usual(value)
         except (msgspec.MsgspecError, RecursionError):
             return _decode_any(value)
+        if len(value) > MOST_BRACKETS:
+            _refuse_too_many(profile.segment_membership, profile.identity_map or {})
         return _usual(profile)
     return _decode_any(value)
 
@@ -117,8 +123,11 @@ def _decode_any(value: bytes) -> list[Membership]:
     segments = _object(event, "segmentMembership")
     if segments is None:
         raise InvalidRecord(MISSING_FIELD, "segmentMembership is missing")
+    of_map = _object(event, "identityMap") or {}
     address = _get(_object(event, "personalEmail") or {}, "address")
-    profile_id, identities = _identities(_values(_object(event, "identityMap") or {}), address)
+    if len(value) > MOST_BRACKETS:
+        _refuse_too_many(segments, of_map)
+    profile_id, identities = _identities(_values(of_map), address)
     memberships = []
     problems = []
     for some in segments.values():
@@ -160,6 +169,12 @@ def _unknown_status() -> InvalidRecord:
     return InvalidRecord(
         UNKNOWN_STATUS, "a membership's status is none of realized, existing, exited"
     )
+
+
+def _refuse_too_many(segments: Mapping[str, Any], identity_map: Mapping[str, Any]) -> None:
+    for tree in (segments, identity_map):
+        if sum(len(some) for some in tree.values() if isinstance(some, dict | list)) > _MOST:
+            raise InvalidRecord(TOO_COMPLEX, f"more than {_MOST} memberships or identities")
 
 
 def _identities(values: _Values, address: object) -> tuple[str | None, dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Adobe's segment export: which memberships a message holds, of whom, and what is left out."""
 
+import time
 from typing import Any
 
 import orjson
@@ -139,7 +140,7 @@ def test_a_message_without_memberships_holds_none(
 
 @both_ways
 @pytest.mark.parametrize(
-    ("time", "at", "problem"),
+    ("found", "at", "problem"),
     [
         (..., None, None),
         (None, None, None),
@@ -153,9 +154,9 @@ def test_a_message_without_memberships_holds_none(
     ids=str,
 )
 def test_it_changed_at_the_last_qualification(
-    beside: dict[str, Any], time: Any, at: float | None, problem: str | None
+    beside: dict[str, Any], found: Any, at: float | None, problem: str | None
 ) -> None:
-    segments = one_membership(status="realized", lastQualificationTime=time)
+    segments = one_membership(status="realized", lastQualificationTime=found)
     [one] = memberships(message(segmentMembership=segments, **beside))
 
     assert (one.at, one.problem) == (at, problem)
@@ -306,6 +307,35 @@ def test_a_wrong_shape_is_refused_with_what_is_wrong(
     changes: dict[str, Any], expected: tuple[str, str]
 ) -> None:
     assert refusal(message(**changes)) == expected
+
+
+RIGHT = {"status": "realized"}
+
+
+@both_ways
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"segmentMembership": {"a": {str(n): RIGHT for n in range(10_001)}}},
+        {"segmentMembership": {"a": dict.fromkeys(map(str, range(80_000)))}},
+        {"identityMap": {"Email": [{"id": "a@b.c"}] * 10_001}},
+        {"identityMap": {"Email": ["a"] * 200_000}},
+    ],
+    ids=["memberships", "nulls", "identities", "texts"],
+)
+def test_too_many_memberships_or_identities_are_refused(
+    beside: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    value = orjson.dumps(message(**changes, **beside))
+    took = []
+    for _ in range(3):
+        began = time.process_time()
+        with pytest.raises(InvalidRecord) as invalid:
+            decode(value)
+        took.append(time.process_time() - began)
+
+    assert invalid.value.reason == "too_complex"
+    assert min(took) < 0.05
 
 
 MESSAGES = (MESSAGE, prefixed(MESSAGE))
