@@ -86,6 +86,7 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "aiohttp": ("connector.tiktok.client", "connector.admin", "connector.sandbox"),
     "aiokafka": ("connector.kafka",),
     "confluent_kafka": ("connector.sandbox",),
+    "jmespath": ("connector.formats.custom", "connector.settings.fields"),
     "msgspec": ("connector.core", "connector.formats", "connector.sandbox"),
     "orjson": (
         "connector.admin",
