@@ -19,8 +19,8 @@ from connector.delivery.accounts import Audience
 from connector.delivery.backlog import Backlog
 from connector.delivery.dead_letters import DeadLetterQueue
 from connector.errors import InvalidRecord
+from connector.formats.cloudevents import memberships_of
 from connector.formats.membership import DECODE_REASONS, Format, Membership
-from connector.formats.reading import memberships_of
 from connector.telemetry.events import IntakeEvents
 
 _UNREADABLE = InvalidRecord(UNREADABLE_RECORD, "Kafka's client could not parse the record")
@@ -137,9 +137,14 @@ class Pipeline:
             self._recent.clear()
         recent = self._recent.get(partition)
         if recent is None:
-            recent = self._recent[partition] = Recency(_MOST_REMEMBERED)
+            most = _MOST_REMEMBERED // len(self._checkpoint.partitions())
+            recent = self._recent[partition] = Recency(max(most, _LEAST_REMEMBERED))
         return not recent.is_news(
-            membership.profile_id, membership.segment, membership.at, membership.identities
+            membership.profile_id,
+            membership.segment,
+            membership.at,
+            membership.identities,
+            membership.action,
         )
 
     def _put(
@@ -218,7 +223,10 @@ TOO_MANY_AUDIENCES = "too_many_audiences"
 AUDIENCE_REASONS = (NO_AUDIENCE, AUDIENCE_CONFLICT, TOO_MANY_AUDIENCES)
 
 _MOST_REMEMBERED = 200_000
-"""Of each partition, memberships whose repetition is recognised."""
+"""Memberships whose repetition is recognised, of all partitions together: 210 bytes each."""
+
+_LEAST_REMEMBERED = 1_000
+"""Of one partition, however many there are."""
 
 _is_audience_id = re.compile(r"[0-9]{1,32}").fullmatch
 

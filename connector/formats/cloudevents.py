@@ -21,6 +21,8 @@ from connector.formats.membership import (
     NOT_AN_OBJECT,
     TOO_COMPLEX,
     WRONG_TYPE,
+    Format,
+    Membership,
     parse_object,
     refuse_too_complex,
     seconds,
@@ -159,3 +161,21 @@ def _time(time: object) -> tuple[float | None, str | None]:
     """The event's time, and what is wrong with it."""
     at = seconds(time) if isinstance(time, str) else None
     return at, MALFORMED_TIMESTAMP if at is None and time is not None else None
+
+
+def memberships_of(
+    shape: Format, value: bytes | None, headers: Sequence[tuple[str, bytes]]
+) -> list[Membership]:
+    """What a record says, its envelope taken off if it has one; nothing for a tombstone. Raises as decoders do."""
+    envelope = unwrap(value, headers) if headers else None
+    if envelope is None:
+        return [] if value is None else shape.decode(value)
+    if envelope.value is None:
+        return []
+    memberships = shape.decode(envelope.value)
+    for membership in memberships:
+        membership.at = envelope.time if membership.at is None else membership.at
+    if envelope.problem is not None and memberships:
+        membership = memberships[-1]
+        membership.problem = membership.problem or envelope.problem
+    return memberships

@@ -62,11 +62,28 @@ def _shape(topic: Part) -> Iterator[Problem]:
             yield Problem(topic.at(key), f"is required with format {owner}")
         if name != owner and not topic.is_wrong(key) and not topic.is_absent(key):
             yield Problem(topic.at(key), f"is for format {owner} alone")
+    yield from _names_once(topic)
     for key in ("profile_id", "segment"):
         if (columns := topic.get("columns")) is not None and key not in columns:
             yield Problem(topic.at("columns"), f"needs {key}: the column that holds it")
     if (columns := topic.get("columns")) is not None and len(columns) < 3:
         yield Problem(topic.at("columns"), "needs a namespace, such as email, and its column")
+
+
+def _names_once(topic: Part) -> Iterator[Problem]:
+    """Namespaces are matched without regard to case, and a status means one thing."""
+    mapping = topic.section("mapping")
+    for part, key in ((topic, "columns"), (mapping, "identities")):
+        names = [name.lower() for name in part.get(key) or ()]
+        if len(set(names)) < len(names):
+            yield Problem(
+                part.at(key), "names a namespace twice: upper and lower case are the same"
+            )
+    status = mapping.section("status")
+    entered, exited = status.get("entered") or (), status.get("exited") or ()
+    both = [one for one in entered if (type(one), one) in [(type(each), each) for each in exited]]
+    if both:
+        yield Problem(status.at("exited"), "has a value that stands under entered too")
 
 
 def _security(security: Part) -> Iterator[Problem]:

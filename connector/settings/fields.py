@@ -61,13 +61,10 @@ def _digits_or_from_event(value: Any) -> Any:
 
 def _jmespath(value: str) -> str:
     # Most configurations have no such path.
-    import jmespath  # noqa: PLC0415
-    from jmespath.exceptions import JMESPathError  # noqa: PLC0415
+    from connector.formats.custom import problem_of  # noqa: PLC0415
 
-    try:
-        jmespath.compile(value)
-    except JMESPathError:
-        raise ValueError("is not a JMESPath expression: see jmespath.org") from None
+    if (problem := problem_of(value)) is not None:
+        raise ValueError(problem)
     return value
 
 
