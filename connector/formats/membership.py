@@ -106,18 +106,24 @@ def text_of(name: object) -> str | None:
     return str(name) if type(name) is int and -(2**63) <= name < 2**64 else None
 
 
+MOST_PROBLEMS = 1_000
+"""So many wrong parts of one message are looked into: a megabyte of them would hold the event loop."""
+
+
 def with_problems(
-    memberships: list[Membership], problems: Sequence[InvalidRecord]
+    memberships: list[Membership], problems: Sequence[InvalidRecord], ignored: str | None = None
 ) -> list[Membership]:
     """The memberships of a message of which some were left out: each tells at most one of the reasons.
 
-    Raises the first of them when no membership is left.
+    A reason for something that was ignored is told last. Raises the first problem when no membership is left.
     """
-    if problems:
-        if not memberships:
-            raise problems[0]
-        for membership, problem in zip(memberships, problems, strict=False):
-            membership.problem = problem.reason
+    if problems and not memberships:
+        raise problems[0]
+    reasons = [problem.reason for problem in problems[: len(memberships)]]
+    if ignored is not None:
+        reasons.append(ignored)
+    for membership, reason in zip(memberships, reasons, strict=False):
+        membership.problem = reason
     return memberships
 
 
