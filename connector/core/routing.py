@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from connector.core.identity import Digests, Target
 
-
 FROM_EVENT = "from_event"
 """In place of an audience's id in a route: each event names its own."""
 

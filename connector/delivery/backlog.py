@@ -12,7 +12,6 @@ from connector.core.routing import AudienceKey, Route
 from connector.delivery.accounts import Account, Audience
 from connector.telemetry.events import ChangeEnd, DeliveryEvents
 
-
 _MOST_AUDIENCES = 10_000
 """A lane takes some kilobytes: what events may name must be bounded."""
 
