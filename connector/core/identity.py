@@ -195,7 +195,10 @@ def encoder(mapping: IdentityMapping) -> Encode:
                 return digest
         if transformation is Transformation.NEVER:
             raise Unusable(NOT_A_DIGEST)
-        return algorithm(normalise(text).encode()).hexdigest()
+        try:
+            return algorithm(normalise(text).encode()).hexdigest()
+        except UnicodeEncodeError:  # half of a surrogate pair, which JSON can hold
+            raise Unusable(MALFORMED) from None
 
     return encode
 
