@@ -27,7 +27,7 @@ from connector.tiktok import protocol
 
 ROOT = Path(__file__).parent.parent
 CODE = sorted((ROOT / "connector").rglob("*.py"))
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-fuzz.lock")
 
 MADE_BY_TOOLS = frozenset(
     {".venv", ".git", ".cache", ".hypothesis", ".coverage", "__pycache__", "dist", "build"}
@@ -159,8 +159,8 @@ def test_the_locks_hold_every_dependency() -> None:
         *project["project"]["dependencies"],
         *(one for some in project["project"]["optional-dependencies"].values() for one in some),
     ]
-    development = project["dependency-groups"]["dev"]
-    for lock, some in zip(LOCKS, (wanted, [*wanted, *development]), strict=True):
+    groups = project["dependency-groups"]
+    for lock, some in zip(LOCKS, (wanted, [*wanted, *groups["dev"]], groups["fuzz"]), strict=True):
         locked = set(re.findall(r"^([A-Za-z0-9._-]+)==", text_of(lock), re.MULTILINE))
         names = {re.split(r"[<>=\[; ]", one)[0].lower() for one in some}
         assert names <= {name.lower() for name in locked}, (
