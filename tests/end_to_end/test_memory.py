@@ -27,7 +27,7 @@ from tests.end_to_end.deployment import (
 )
 from tests.kafka_broker import Message
 
-BACKLOG = int(os.environ.get("CONNECTOR_TEST_BACKLOG", "300000"))
+BACKLOG = int(os.environ.get("CONNECTOR_TEST_BACKLOG", "250000"))
 MOST_MEMORY = 300_000_000
 MOST_PENDING = 200_000  # the default of delivery.max_pending_rows
 SEGMENTS = segment_names(10)

@@ -23,11 +23,11 @@ from tests.end_to_end.deployment import (
 )
 from tests.kafka_broker import Broker
 
-BROKER_OUTAGE = 6.0
-TIKTOK_OUTAGE = 5.0
+BROKER_OUTAGE = 5.0
+TIKTOK_OUTAGE = 4.0
 MOST_WAIT = 2  # seconds: the cap of the backoff
 SOON = 5.0 + MOST_WAIT  # seconds after an outage's end
-DRAIN = 4
+DRAIN = 3
 CLOSE = 5.0  # seconds for each of the two clients, as connector.app has it
 SEGMENTS = segment_names(20)
 SLOW_STREAM: dict[str, Any] = {
@@ -102,8 +102,8 @@ def test_a_broker_that_is_away_in_the_middle_of_a_stream_costs_nothing_but_time(
 ) -> None:
     emulator = make_emulator(20)
     deployment = deploy_on_own(emulator, SEGMENTS, **SLOW_STREAM)
-    events = _stream(20_000, seed=21)
-    deployment.feed(itertools.islice(events, 18_000))
+    events = _stream(14_000, seed=21)
+    deployment.feed(itertools.islice(events, 12_000))
     connector = _start_in_the_middle(deployment, emulator)
     assert not deployment.is_all_committed(), "the stream was over before the outage began"
     with outage(own_broker):
@@ -128,7 +128,7 @@ def test_a_stop_while_the_broker_is_away_is_bounded_and_loses_nothing(
 ) -> None:
     emulator = make_emulator(20)
     deployment = deploy_on_own(emulator, SEGMENTS, **SLOW_STREAM)
-    deployment.feed(_stream(10_000, seed=22))
+    deployment.feed(_stream(6_000, seed=22))
     connector = _start_in_the_middle(deployment, emulator)
     with outage(own_broker):
         connector.process.send_signal(signal.SIGTERM)
@@ -156,7 +156,7 @@ def test_calls_go_on_soon_after_tiktok_is_back(
 ) -> None:
     emulator = make_emulator(20)
     deployment = deploy(emulator, SEGMENTS, **SLOW_STREAM)
-    deployment.feed(_stream(15_000, seed=23))
+    deployment.feed(_stream(10_000, seed=23))
     connector = _start_in_the_middle(deployment, emulator)
     if answer == "refused":
         emulator.post("refuse", {"seconds": TIKTOK_OUTAGE})
