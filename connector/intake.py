@@ -178,11 +178,15 @@ class Ownership:
         await self._hand_over()
 
     async def _hand_over(self) -> None:
-        await self._committer.commit()
+        """Takes the drain's time and one commit's at most: the group waits for us, or whoever stops us."""
+        committing = asyncio.create_task(self._committer.commit())
         try:
             async with asyncio.timeout(self._drain_seconds):
                 await self._dispatcher.drain(self._drain_seconds)
                 await self._dead_letters.flush()
         except TimeoutError:
             pass  # what is not resolved is not committed, and read again
+        finally:
+            committing.cancel()  # where the broker does not answer it hangs; the last one says all that it says
+        await asyncio.wait((committing,))
         await self._committer.commit()

@@ -341,7 +341,7 @@ def test_revoked_closes_commits_drains_flushes_commits_and_forgets() -> None:
             await flow.until(lambda: flow.backlog.pending == 5)
             diary = Diary(flow)
             await flow.source.rebalance([P1])
-            assert diary.steps == ["close", "commit", "drain", "flush", "commit", "forget"]
+            assert diary.steps == ["close", "drain", "commit", "flush", "commit", "forget"]
             assert flow.sent() == 5  # drained, though the linger was not over
             assert flow.committed[P0] == 5
             assert set(flow.checkpoint.partitions()) == {P1}
@@ -408,6 +408,22 @@ def test_a_commit_that_hangs_in_a_revocation_does_not_keep_the_partitions_for_ev
             assert flow.committed[P0] == 5
             await flow.source.rebalance([P0, P1])
             await flow.until_committed({P0: 10})
+
+    run(test())
+
+
+def test_a_broker_that_does_not_answer_costs_a_revocation_one_commit_and_no_more() -> None:
+    async def test() -> None:
+        flow = Flow()
+        flow.source.commit_seconds = 5.0
+        async with flow.flowing():
+            flow.kafka.push(P0, events(0, 5))
+            await flow.until(lambda: flow.backlog.pending == 5)
+            began = flow.now
+            await flow.source.rebalance([P1])
+
+            assert flow.now - began <= 6.0
+            assert flow.committed[P0] == 5
 
     run(test())
 
