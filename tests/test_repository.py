@@ -17,7 +17,7 @@ import pytest
 
 from connector.cli.main import main
 from connector.core.identity import DROP_REASONS
-from connector.core.letter import REJECTED, UNREADABLE_RECORD
+from connector.core.letter import BLOCKED, REJECTED, UNREADABLE_RECORD
 from connector.core.outcome import Delivered, Halted, Outcome, Rejected, Retryable
 from connector.formats.membership import MALFORMED_TIMESTAMP
 from connector.settings.refused import NOT_YET
@@ -382,7 +382,7 @@ def test_every_reason_of_a_dead_letter_is_documented() -> None:
         row[0].strip("`") for row in rows("docs/dead-letters.md", "## Reasons") if len(row) == 3
     }
 
-    assert documented - causes == raised_reasons() | {UNREADABLE_RECORD, REJECTED}
+    assert documented - causes == raised_reasons() | {UNREADABLE_RECORD, REJECTED, BLOCKED}
 
 
 def test_every_cause_of_a_rejection_is_documented(
