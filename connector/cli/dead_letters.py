@@ -142,7 +142,7 @@ async def _survey(settings: Settings, secrets: Secrets, wanted: Wanted) -> Surve
 
 def _reasons(text: str) -> list[str]:
     reasons = [one.strip() for one in text.split(",") if one.strip()]
-    for one in reasons:
+    for one in reasons or [text]:
         if one not in REASONS:
             near = difflib.get_close_matches(one, REASONS, 1, 0.0)[0]
             raise argparse.ArgumentTypeError(f"there is no reason {one!r}: did you mean {near}?")

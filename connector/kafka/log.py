@@ -36,11 +36,13 @@ async def partitions_of(
     servers: Sequence[str], security: Security, topics: Collection[str]
 ) -> list[Partition]:
     """All partitions of those of the topics that exist. Raises KafkaUnavailable when Kafka does not tell."""
+    if not topics:
+        return []
     cluster = await inspect(servers, security, list(topics), _QUERY_SECONDS)
     why = cluster.refusal or next(
         (topic.refusal for topic in cluster.topics.values() if topic.refusal), None
     )
-    if why is not None or (topics and not cluster.topics):
+    if why is not None or not cluster.topics:
         raise KafkaUnavailable(
             f"Kafka does not tell of its topics ({why or 'no server answers'});"
             " check kafka.bootstrap_servers and kafka.security"

@@ -1,5 +1,6 @@
 """`connector dead-letters` on a real broker: what is listed, what is sent again, and what must not be."""
 
+import asyncio
 import hashlib
 import json
 import subprocess
@@ -9,8 +10,20 @@ from typing import Any
 
 import yaml
 
+from connector.core.letter import Origin, delivery_letter
+from connector.core.model import Partition
+from connector.replay.run import Replay, Request
+from connector.replay.summary import Fate, Summary
 from connector.sandbox.generator import Event
-from tests.end_to_end.deployment import FIRST_AUDIENCE, TOKEN, Deployment, Emulator, until
+from connector.settings import load, resolve_secrets
+from tests.end_to_end.deployment import (
+    FIRST_AUDIENCE,
+    TOKEN,
+    Deployment,
+    Emulator,
+    Process,
+    until,
+)
 from tests.kafka_broker import Message
 
 AUDIENCE = str(FIRST_AUDIENCE)
@@ -203,7 +216,45 @@ def test_beside_the_running_service_the_newest_change_stands(
 
     assert json.loads(output)["sent"] + json.loads(output)["superseded"] == len(people)
     assert not deployment.differing(emulator)
-    assert service.end() == 0
+    assert service.end() == 0, service.text()[-3000:]
+
+
+def test_what_is_halted_is_left_and_a_signal_ends_it(
+    make_emulator: Callable[..., Emulator], deploy: Callable[..., Deployment]
+) -> None:
+    emulator = make_emulator(1)
+    deployment = deploy(emulator, ["vip"], partitions=1)
+    deployment.feed([Event(0, b"k", event(POISON))])
+    change = {
+        "destination": "emea",
+        "audience_id": AUDIENCE,
+        "action": "add",
+        "row": {"EMAIL_SHA256": POISON},
+    }
+    origin = Origin(Partition(deployment.topic, 0), 0, 5, b"k")
+    letter = delivery_letter(origin, "rejected", "why", change, None, 1_800_000_000.0)
+    deployment.cluster.produce(
+        deployment.dead_letters, [Message(letter.value, b"k", letter.headers)]
+    )
+    emulator.faults({"endpoint": "*", "code": 40105})
+
+    settings = load(deployment.config, {})
+    request = Request(share=1.0, stuck_seconds=1.0)
+
+    async def stuck() -> Summary:
+        return await Replay(settings, resolve_secrets(settings, {}), request).run()
+
+    summary = asyncio.run(stuck())
+    assert summary.is_stuck
+    assert summary.fates[Fate.LEFT] == summary.chosen == 1
+
+    log = deployment.folder / "replay.log"
+    options = ("dead-letters", "replay", "--share", "1", "--config", str(deployment.config))
+    halted = Process(log, *options)
+    until(lambda: "destination halted" in halted.text(), 30, "the halt")
+    assert halted.end() == 0
+    assert "left 1\n" in halted.text()
+    assert len_of(deployment) == 1
 
 
 def under_way(emulator: Emulator) -> bool:
