@@ -24,6 +24,9 @@ _CALLS_A_SECOND = 100
 _SETTLE_SECONDS = 180.0
 _LATE_SECONDS = 1.0
 
+_SECONDS_TO_JUDGE = 300.0
+"""In a shorter run a single stop at a bad moment decides which part of the rows is sent twice."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -74,7 +77,8 @@ class Result:
     def failures(self) -> list[str]:
         """What is not as it must be."""
         found = list(self.verdict.failures())
-        if self.repeats.outside_of_kills > MOST_SENT_TWICE:
+        is_long = self.plan.seconds >= _SECONDS_TO_JUDGE
+        if is_long and self.repeats.outside_of_kills > MOST_SENT_TWICE:
             found.append(f"{self.repeats.outside_of_kills:.1%} of the rows sent twice")
         return found
 
