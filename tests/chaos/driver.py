@@ -84,7 +84,7 @@ class Driver:
         """What one round of misfortunes consists of."""
         return [
             *([self.kill_a_connector] * 5 if kills else []),
-            *([self.freeze_a_connector_past_its_session] if long_freezes else []),
+            *([self.freeze_a_connector_past_its_session] * 8 if long_freezes else []),
             *[self.stop_a_connector] * 2,
             *[self.add_a_connector] * 4,
             self.freeze_a_connector,
