@@ -12,6 +12,7 @@ from connector.committer import Committer
 from connector.core.checkpoint import Checkpoint
 from connector.core.identity import IdentityMap, IdentityMapping, Target, Transformation
 from connector.core.lane import Limits
+from connector.core.lease import Lease
 from connector.core.rate_limit import RateLimit
 from connector.core.routing import AudienceKey, Route, by_segment, slots_of
 from connector.delivery.accounts import Account
@@ -41,6 +42,10 @@ from connector.tiktok.client import TikTokClient, TikTokDestination
 from connector.until_end import UntilEnd
 
 _FORMATS: dict[str, Decode] = {"native": native.decode}
+
+
+_LEASE_PART = 2.0 / 3.0
+"""Of the session: heartbeats come three times in it, so one may be late or lost."""
 
 
 class Parts:
@@ -180,10 +185,10 @@ class Parts:
 
     @cached_property
     def dispatcher(self) -> Dispatcher:
-        bounds = _bounds(self._settings)
-        return Dispatcher(
-            self.backlog, self._settlement, self.rate, bounds, self._on_delivery, self._clocks.now
-        )
+        bounds, told = _bounds(self._settings), self._on_delivery
+        settlement, rate, now = self._settlement, self.rate, self._clocks.now
+        lease = Lease(self._settings.kafka.session_timeout_seconds * _LEASE_PART)
+        return Dispatcher(self.backlog, settlement, rate, bounds, lease, told, now)
 
     @cached_property
     def probes(self) -> Probes:

@@ -171,6 +171,10 @@ class Ownership:
             self._dispatcher.resume()
             self._intake.open()
 
+    def confirmed(self, at: float) -> None:
+        """We are a member still, as of then."""
+        self._dispatcher.confirmed(at)
+
     async def leave(self) -> None:
         """The process stops: as a revocation of everything, but that nothing comes after."""
         self._is_leaving = True

@@ -59,9 +59,7 @@ class Flow(Rig):
         most_blocked: int = 100_000,
         sets_aside: bool = False,
     ) -> None:
-        super().__init__(
-            qps=qps, linger=linger, most_blocked=most_blocked, sets_aside=sets_aside
-        )
+        super().__init__(qps=qps, linger=linger, most_blocked=most_blocked, sets_aside=sets_aside)
         loop = asyncio.get_running_loop()
         self.kafka = FakeKafka()
         self.kafka.create_topic(TOPIC, 2)
@@ -454,6 +452,32 @@ class RecordingRate(RateLimit):
     def set_part(self, part: float) -> None:
         self.parts.append(part)
         super().set_part(part)
+
+
+def test_a_member_that_the_group_does_not_answer_sends_nothing_until_it_has_partitions_again() -> (
+    None
+):
+    async def test() -> None:
+        flow = Flow(linger=0.1)
+        async with flow.flowing():
+            flow.kafka.push(P0, events(0, 5))
+            await flow.until_committed({P0: 5})
+            flow.source.is_silent = True
+            await asyncio.sleep(10.0)
+            flow.kafka.push(P0, events(5, 5))
+            await asyncio.sleep(10.0)
+            assert flow.sent() == 5
+            assert flow.backlog.pending == 5
+
+            began = flow.now
+            await flow.source.rebalance(
+                [P0, P1]
+            )  # expelled, and back: what it had may be another's
+            assert flow.now - began < 1.0
+            assert flow.sent() == 5
+            await flow.until(lambda: flow.sent() == 10)
+
+    run(test())
 
 
 def test_the_share_follows_the_assignment_and_is_nothing_between() -> None:

@@ -108,6 +108,7 @@ class KafkaSource:
         try:
             async with asyncio.timeout(timeout + config.drain_seconds + _JOIN_GRACE_SECONDS):
                 await self._consumer.start()
+            internals.tell_heartbeats(self._consumer, assignment.confirmed)
         except (KafkaError, TimeoutError) as error:
             raise KafkaUnavailable(
                 f"cannot join the consumer group {config.group_id}: {type(error).__name__}; "

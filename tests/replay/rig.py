@@ -11,6 +11,7 @@ from connector.core.batch import Batch
 from connector.core.checkpoint import Checkpoint
 from connector.core.identity import IdentityMap, IdentityMapping, Target
 from connector.core.lane import Limits
+from connector.core.lease import Lease
 from connector.core.letter import REJECTED, Origin, delivery_letter, record_letter
 from connector.core.model import Action, Chunk, Partition, Stage
 from connector.core.outcome import Delivered, Outcome
@@ -159,7 +160,7 @@ class Rig:
         )
         bounds = Bounds(16, 4, TIMEOUT)
         self.dispatcher = Dispatcher(
-            self.backlog, settlement, self.rate, bounds, telemetry, loop.time
+            self.backlog, settlement, self.rate, bounds, Lease(6.0), telemetry, loop.time
         )
         self.probes = Probes(settlement, self.dispatcher, self.rate, telemetry, loop.time)
         self.checkpoint = Checkpoint()
