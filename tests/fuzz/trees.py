@@ -32,7 +32,7 @@ def _change(root: list[Any], random: Random, words: Sequence[str]) -> None:
         case 1 if holder is not root:
             del holder[key]
         case 2:
-            holder[key] = [value] * random.choice((1, 2, 101))
+            holder[key] = [value] * random.choice((1, 2, 1_001))
         case 3 if isinstance(value, dict):
             value[random.choice(words)] = random.choice(_ODD)
         case _:
