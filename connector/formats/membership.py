@@ -44,8 +44,13 @@ DECODE_REASONS = (
 MALFORMED_TIMESTAMP = "malformed_timestamp"
 """Not a reason to refuse a record: the timestamp is ignored."""
 
-MOST_BRACKETS = 50_000
+MOST_BRACKETS = 20_000
 """Of `[` and `{` together: a record of a megabyte with half a million lists holds the event loop for 0.1 seconds."""
+
+_MOST_DEPTH = 1024
+"""The parser's own bound."""
+
+_ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def refuse_too_complex(value: bytes) -> None:
@@ -53,5 +58,9 @@ def refuse_too_complex(value: bytes) -> None:
 
     Brackets within texts count too: that needs no parser, and no event has so many of these either.
     """
-    if value.count(b"[") + value.count(b"{") > MOST_BRACKETS:
-        raise InvalidRecord(TOO_COMPLEX, f"more than {MOST_BRACKETS} opening brackets")
+    if value.count(b"[") + value.count(b"{") <= MOST_BRACKETS:
+        return
+    begin = value.translate(None, _ALL_BUT_BRACKETS)[: _MOST_DEPTH + 1]
+    if not (b"]" in begin or b"}" in begin):
+        raise InvalidRecord(MALFORMED_JSON, f"nested more than {_MOST_DEPTH} deep")
+    raise InvalidRecord(TOO_COMPLEX, f"more than {MOST_BRACKETS} opening brackets")
