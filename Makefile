@@ -2,6 +2,7 @@
 PYTHON ?= $(shell for one in python3 python3.13 python3.12 python3.11; do \
   $$one -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$one && break; done)
 BIN := .venv/bin
+FUZZ := .cache/fuzz/venv
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -35,7 +36,7 @@ test: check  ## all checks and all tests, on a real broker that the tests bring 
 .PHONY: test-fast
 test-fast: install  ## the tests that need neither a broker nor a process of their own
 	$(BIN)/python -m pytest --quiet -n 2 --ignore tests/kafka --ignore tests/end_to_end --ignore tests/sandbox \
-	  --ignore tests/cli
+	  --ignore tests/chaos --ignore tests/cli
 
 .PHONY: bench
 bench: install  ## records per CPU-second beside the limit of the parts
@@ -44,6 +45,18 @@ bench: install  ## records per CPU-second beside the limit of the parts
 .PHONY: chaos
 chaos: install  ## ten minutes of load under kills, outages and faults, with a verdict (SECONDS=60 SEED=1)
 	$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED))
+
+.PHONY: fuzz
+fuzz: $(FUZZ)/installed  ## search for inputs that break a decoder, guided by coverage (SECONDS=60 for each target)
+	$(FUZZ)/bin/python -m tests.fuzz --seconds $(or $(SECONDS),60)
+
+$(FUZZ)/installed: requirements.lock requirements-fuzz.lock
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(FUZZ)
+	$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+	  -r requirements-fuzz.lock || { echo "make fuzz needs atheris: it comes for CPython 3.11 to 3.14 on x86-64 Linux with glibc alone" >&2; exit 1; }
+	$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
 
 .PHONY: format
 format: install  ## sort imports, mend what lint can mend, format
@@ -56,6 +69,8 @@ lock: install  ## resolve the dependencies again, with hashes and without index 
 	  --no-emit-index-url --upgrade --extra sandbox pyproject.toml --output-file requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --upgrade --extra sandbox --group dev pyproject.toml --output-file requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --upgrade --group fuzz --output-file requirements-fuzz.lock
 
 .PHONY: clean
 clean:  ## remove what the targets made

@@ -74,8 +74,9 @@ class Application:
         finally:
             self._status.state = "stopping"
             self._guard.stop()
-            await parts.source.stop(_CLOSE_SECONDS)
-            await parts.letters.stop(_CLOSE_SECONDS)
+            await asyncio.gather(
+                parts.source.stop(_CLOSE_SECONDS), parts.letters.stop(_CLOSE_SECONDS)
+            )
 
     async def _reach_kafka(self, timeout: float) -> None:
         parts = self._parts

@@ -5,15 +5,16 @@ The only module that knows both sides of the seams; connector.app gives the part
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from connector.committer import Committer
 from connector.core.checkpoint import Checkpoint
 from connector.core.identity import IdentityMap, IdentityMapping, Target, Transformation
 from connector.core.lane import Limits
+from connector.core.lease import Lease
 from connector.core.rate_limit import RateLimit
-from connector.core.routing import AudienceKey, Route, by_segment, slots_of
+from connector.core.routing import AudienceKey, Route, RoutingTable, slots_of
 from connector.delivery.accounts import Account
 from connector.delivery.backlog import Backlog
 from connector.delivery.bulkheads import BlockedRules, Bulkheads
@@ -47,6 +48,9 @@ from connector.telemetry.series import prepare
 from connector.tiktok import protocol
 from connector.tiktok.client import TikTokClient, TikTokDestination
 from connector.until_end import UntilEnd
+
+_LEASE_PART = 2.0 / 3.0
+"""Of the session: heartbeats come three times in it, so one may be late or lost."""
 
 
 class Parts:
@@ -134,7 +138,7 @@ class Parts:
         return Pipeline(
             self._formats,
             self.identities,
-            by_segment(self._routes),
+            self._table,
             self.checkpoint,
             self.backlog,
             self.dead_letters,
@@ -145,6 +149,10 @@ class Parts:
     @cached_property
     def _formats(self) -> dict[str, Format]:
         return {topic.name: format_of(topic) for topic in self._settings.kafka.topics}
+
+    @cached_property
+    def _table(self) -> RoutingTable:
+        return routing_table(self._settings, self._routes)
 
     @cached_property
     def identities(self) -> IdentityMap:
@@ -170,7 +178,6 @@ class Parts:
             one.name: Account(
                 one.name,
                 TikTokDestination(self.client, one.advertiser_id, tokens[one.name], self._targets),
-                one.advertiser_id,
             )
             for one in self._settings.destinations
         }
@@ -186,10 +193,10 @@ class Parts:
 
     @cached_property
     def dispatcher(self) -> Dispatcher:
-        bounds = _bounds(self._settings)
-        return Dispatcher(
-            self.backlog, self._settlement, self.rate, bounds, self._on_delivery, self._clocks.now
-        )
+        bounds, told = _bounds(self._settings), self._on_delivery
+        settlement, rate, now = self._settlement, self.rate, self._clocks.now
+        lease = Lease(self._settings.kafka.session_timeout_seconds * _LEASE_PART)
+        return Dispatcher(self.backlog, settlement, rate, bounds, lease, told, now)
 
     @cached_property
     def probes(self) -> Probes:
@@ -310,6 +317,11 @@ def routes_of(settings: Settings, identities: IdentityMap) -> list[Route]:
         )
         for one in settings.routes
     ]
+
+
+def routing_table(settings: Settings, routes: Sequence[Route]) -> RoutingTable:
+    """Which audience an event's segment leads to."""
+    return RoutingTable(routes, {one.name: one.advertiser_id for one in settings.destinations})
 
 
 def kafka_security(settings: Settings, secrets: Secrets) -> Security:

@@ -171,6 +171,10 @@ class Ownership:
             self._dispatcher.resume()
             self._intake.open()
 
+    def confirmed(self, at: float) -> None:
+        """We are a member still, as of then."""
+        self._dispatcher.confirmed(at)
+
     async def leave(self) -> None:
         """The process stops: as a revocation of everything, but that nothing comes after."""
         self._is_leaving = True
@@ -178,11 +182,15 @@ class Ownership:
         await self._hand_over()
 
     async def _hand_over(self) -> None:
-        await self._committer.commit()
+        """Takes the drain's time and one commit's at most: the group waits for us, or whoever stops us."""
+        committing = asyncio.create_task(self._committer.commit())
         try:
             async with asyncio.timeout(self._drain_seconds):
                 await self._dispatcher.drain(self._drain_seconds)
                 await self._dead_letters.flush()
         except TimeoutError:
             pass  # what is not resolved is not committed, and read again
+        finally:
+            committing.cancel()  # where the broker does not answer it hangs; the last one says all that it says
+        await asyncio.wait((committing,))
         await self._committer.commit()

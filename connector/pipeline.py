@@ -4,7 +4,6 @@ Owns what a record becomes. Plain calls without a wait: what one poll brought is
 Knows neither Kafka's client nor TikTok.
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +13,13 @@ from connector.core.identity import Digests, IdentityMap
 from connector.core.letter import UNREADABLE_RECORD, Origin, record_letter
 from connector.core.model import Chunk, Partition, Record, Stage
 from connector.core.recency import Recency
-from connector.core.routing import Route
+from connector.core.routing import (
+    AUDIENCE_CONFLICT,
+    AUDIENCE_REASONS,
+    TOO_MANY_AUDIENCES,
+    Route,
+    RoutingTable,
+)
 from connector.delivery.accounts import Audience
 from connector.delivery.backlog import Backlog
 from connector.delivery.dead_letters import DeadLetterQueue
@@ -41,7 +46,6 @@ class Pipeline:
 
     Args:
         formats: the decoder of each topic.
-        routes: the routes of each segment that has any.
         clock: monotonic seconds.
         wall: seconds since the epoch.
     """
@@ -50,7 +54,7 @@ class Pipeline:
         self,
         formats: Mapping[str, Format],
         identities: IdentityMap,
-        routes: Mapping[str, tuple[Route, ...]],
+        routes: RoutingTable,
         checkpoint: Checkpoint,
         backlog: Backlog,
         dead_letters: DeadLetterQueue,
@@ -64,10 +68,10 @@ class Pipeline:
         self._dead_letters = dead_letters
         self._telemetry = telemetry
         self._wall = wall
-        self._routes: dict[str, list[tuple[Route, Audience | None]]] = {
-            segment: [(route, backlog.of_route(route)) for route in some]
-            for segment, some in routes.items()
-        }
+        self._table = routes
+        self._routes: dict[str, list[tuple[Route, Audience | None]]] = {}
+        for route in routes:
+            self._routes.setdefault(route.segment, []).append((route, backlog.of_route(route)))
         self._recent: dict[Partition, Recency] = {}
         self._epoch = -1
 
@@ -179,13 +183,10 @@ class Pipeline:
 
         Raises InvalidRecord when it names none, or one that another segment feeds.
         """
-        account = self._backlog.account(route.audience.destination)
-        if membership.advertiser_id not in {None, account.advertiser_id}:
+        key = self._table.audience(route, membership.audience_id, membership.advertiser_id)
+        if key is None:
             return None
-        audience_id = membership.audience_id
-        if audience_id is None or not _is_audience_id(audience_id):
-            raise InvalidRecord(NO_AUDIENCE, "the event names no audience by its id")
-        audience = self._backlog.named(route, audience_id)
+        audience = self._backlog.named(route, key)
         if audience is None:
             raise InvalidRecord(TOO_MANY_AUDIENCES, "events have named too many audiences")
         if audience.segment != route.segment:
@@ -200,7 +201,13 @@ class Pipeline:
         origin = Origin(span.partition, record.offset, record.timestamp, record.key)
         stage = Stage.DECODE if invalid.reason in _DECODE_STAGE else Stage.IDENTITY
         letter = record_letter(
-            origin, stage, invalid.reason, invalid.detail, record.value, self._wall()
+            origin,
+            stage,
+            invalid.reason,
+            invalid.detail,
+            record.value,
+            self._wall(),
+            headers=record.headers,
         )
         span.open += 1
         self._dead_letters.put(letter, topic, invalid.reason, span.resolve)
@@ -217,18 +224,11 @@ class Pipeline:
             self._telemetry.records_invalid(partition, tally.first_invalid, tally.invalid)
 
 
-NO_AUDIENCE = "no_audience"
-AUDIENCE_CONFLICT = "audience_conflict"
-TOO_MANY_AUDIENCES = "too_many_audiences"
-AUDIENCE_REASONS = (NO_AUDIENCE, AUDIENCE_CONFLICT, TOO_MANY_AUDIENCES)
-
 _MOST_REMEMBERED = 200_000
 """Memberships whose repetition is recognised, of all partitions together: 210 bytes each."""
 
 _LEAST_REMEMBERED = 1_000
 """Of one partition, however many there are."""
-
-_is_audience_id = re.compile(r"[0-9]{1,32}").fullmatch
 
 _DECODE_STAGE = frozenset((*DECODE_REASONS, *AUDIENCE_REASONS, UNREADABLE_RECORD))
 

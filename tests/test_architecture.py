@@ -19,11 +19,17 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     for unit, below in {
         "connector.__main__": "connector.cli",
         "connector.cli": (
-            "connector.app connector.assembly connector.sandbox connector.telemetry connector.tiktok"
-            " connector.kafka connector.core connector.settings connector.secret connector.errors connector"
+            "connector.app connector.replay connector.assembly connector.sandbox connector.telemetry"
+            " connector.tiktok connector.kafka connector.core connector.settings connector.secret connector.errors connector"
         ),
         "connector.app": (
             "connector.admin connector.assembly connector.status connector.watchdog connector.settings connector.errors"
+        ),
+        "connector.replay.run": (
+            "connector.replay.assembly connector.replay connector.kafka connector.settings"
+        ),
+        "connector.replay.assembly": (
+            "connector.assembly connector.replay connector.tiktok connector.kafka connector.core connector.settings"
         ),
         "connector.assembly": (
             "connector.intake connector.pauses connector.pipeline connector.committer connector.until_end"
@@ -45,14 +51,17 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         ),
         "connector.committer": "connector.telemetry connector.core connector.errors",
         "connector.until_end": "connector.core",
+        "connector.replay": (
+            "connector.delivery connector.telemetry connector.formats connector.core connector.errors"
+        ),
         "connector.delivery": "connector.telemetry connector.core connector.errors",
         "connector.tiktok": "connector.core connector.secret connector.errors",
         "connector.tiktok.protocol": "connector.core",
         "connector.kafka": "connector.core connector.secret connector.errors",
         "connector.telemetry": "connector.core connector.errors connector",
+        "connector.settings": "connector.formats connector.secret connector.errors",
         "connector.formats": "connector.core connector.errors",
         "connector.core": "connector.errors",
-        "connector.settings": "connector.secret connector.errors",
         "connector.secret": "connector.errors",
         "connector.sandbox": "connector.errors",
         "connector.errors": "",
@@ -86,8 +95,13 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "aiohttp": ("connector.tiktok.client", "connector.admin", "connector.sandbox"),
     "aiokafka": ("connector.kafka",),
     "confluent_kafka": ("connector.sandbox",),
-    "jmespath": ("connector.formats.custom", "connector.settings.fields"),
-    "msgspec": ("connector.core", "connector.formats", "connector.sandbox"),
+    "jmespath": ("connector.formats.custom",),
+    "msgspec": (
+        "connector.core",
+        "connector.formats",
+        "connector.replay.letters",
+        "connector.sandbox",
+    ),
     "orjson": (
         "connector.admin",
         "connector.core",

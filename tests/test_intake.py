@@ -11,7 +11,7 @@ from connector.committer import Committer
 from connector.core.identity import IdentityMap, IdentityMapping
 from connector.core.model import Partition
 from connector.core.rate_limit import RateLimit
-from connector.core.routing import AudienceKey, Route, by_segment
+from connector.core.routing import AudienceKey, Route, RoutingTable
 from connector.errors import KafkaUnavailable
 from connector.formats import native
 from connector.intake import Intake, Ownership
@@ -59,9 +59,7 @@ class Flow(Rig):
         most_blocked: int = 100_000,
         sets_aside: bool = False,
     ) -> None:
-        super().__init__(
-            qps=qps, linger=linger, most_blocked=most_blocked, sets_aside=sets_aside
-        )
+        super().__init__(qps=qps, linger=linger, most_blocked=most_blocked, sets_aside=sets_aside)
         loop = asyncio.get_running_loop()
         self.kafka = FakeKafka()
         self.kafka.create_topic(TOPIC, 2)
@@ -75,9 +73,9 @@ class Flow(Rig):
         self.checkpoint.assign(())
         told = IntakeEvents(self.telemetry.metrics, loop.time, lambda: 1_800_000_000.0)
         pipeline = Pipeline(
-            {TOPIC: native.decode},
+            {TOPIC: native.FORMAT},
             identities,
-            by_segment(routes),
+            RoutingTable(routes, {"emea": "7", "apac": "8"}),
             self.checkpoint,
             self.backlog,
             self.dead_letters,
@@ -341,7 +339,7 @@ def test_revoked_closes_commits_drains_flushes_commits_and_forgets() -> None:
             await flow.until(lambda: flow.backlog.pending == 5)
             diary = Diary(flow)
             await flow.source.rebalance([P1])
-            assert diary.steps == ["close", "commit", "drain", "flush", "commit", "forget"]
+            assert diary.steps == ["close", "drain", "commit", "flush", "commit", "forget"]
             assert flow.sent() == 5  # drained, though the linger was not over
             assert flow.committed[P0] == 5
             assert set(flow.checkpoint.partitions()) == {P1}
@@ -412,6 +410,22 @@ def test_a_commit_that_hangs_in_a_revocation_does_not_keep_the_partitions_for_ev
     run(test())
 
 
+def test_a_broker_that_does_not_answer_costs_a_revocation_one_commit_and_no_more() -> None:
+    async def test() -> None:
+        flow = Flow()
+        flow.source.commit_seconds = 5.0
+        async with flow.flowing():
+            flow.kafka.push(P0, events(0, 5))
+            await flow.until(lambda: flow.backlog.pending == 5)
+            began = flow.now
+            await flow.source.rebalance([P1])
+
+            assert flow.now - began <= 6.0
+            assert flow.committed[P0] == 5
+
+    run(test())
+
+
 def test_a_late_commit_of_an_earlier_assignment_is_not_taken_for_the_new_one() -> None:
     async def test() -> None:
         flow = Flow()
@@ -438,6 +452,32 @@ class RecordingRate(RateLimit):
     def set_part(self, part: float) -> None:
         self.parts.append(part)
         super().set_part(part)
+
+
+def test_a_member_that_the_group_does_not_answer_sends_nothing_until_it_has_partitions_again() -> (
+    None
+):
+    async def test() -> None:
+        flow = Flow(linger=0.1)
+        async with flow.flowing():
+            flow.kafka.push(P0, events(0, 5))
+            await flow.until_committed({P0: 5})
+            flow.source.is_silent = True
+            await asyncio.sleep(10.0)
+            flow.kafka.push(P0, events(5, 5))
+            await asyncio.sleep(10.0)
+            assert flow.sent() == 5
+            assert flow.backlog.pending == 5
+
+            began = flow.now
+            await flow.source.rebalance(
+                [P0, P1]
+            )  # expelled, and back: what it had may be another's
+            assert flow.now - began < 1.0
+            assert flow.sent() == 5
+            await flow.until(lambda: flow.sent() == 10)
+
+    run(test())
 
 
 def test_the_share_follows_the_assignment_and_is_nothing_between() -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from connector.cli.main import main
 from connector.core.identity import DROP_REASONS
-from connector.core.letter import REJECTED, UNREADABLE_RECORD
+from connector.core.letter import BLOCKED, REJECTED, UNREADABLE_RECORD
 from connector.core.outcome import Delivered, Halted, Outcome, Rejected, Retryable
 from connector.formats.membership import MALFORMED_TIMESTAMP
 from connector.settings.refused import NOT_YET
@@ -27,7 +27,7 @@ from connector.tiktok import protocol
 
 ROOT = Path(__file__).parent.parent
 CODE = sorted((ROOT / "connector").rglob("*.py"))
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-fuzz.lock")
 
 MADE_BY_TOOLS = frozenset(
     {".venv", ".git", ".cache", ".hypothesis", ".coverage", "__pycache__", "dist", "build"}
@@ -159,8 +159,8 @@ def test_the_locks_hold_every_dependency() -> None:
         *project["project"]["dependencies"],
         *(one for some in project["project"]["optional-dependencies"].values() for one in some),
     ]
-    development = project["dependency-groups"]["dev"]
-    for lock, some in zip(LOCKS, (wanted, [*wanted, *development]), strict=True):
+    groups = project["dependency-groups"]
+    for lock, some in zip(LOCKS, (wanted, [*wanted, *groups["dev"]], groups["fuzz"]), strict=True):
         locked = set(re.findall(r"^([A-Za-z0-9._-]+)==", text_of(lock), re.MULTILINE))
         names = {re.split(r"[<>=\[; ]", one)[0].lower() for one in some}
         assert names <= {name.lower() for name in locked}, (
@@ -382,7 +382,7 @@ def test_every_reason_of_a_dead_letter_is_documented() -> None:
         row[0].strip("`") for row in rows("docs/dead-letters.md", "## Reasons") if len(row) == 3
     }
 
-    assert documented - causes == raised_reasons() | {UNREADABLE_RECORD, REJECTED}
+    assert documented - causes == raised_reasons() | {UNREADABLE_RECORD, REJECTED, BLOCKED}
 
 
 def test_every_cause_of_a_rejection_is_documented(

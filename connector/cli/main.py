@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 from connector import __version__
 from connector.errors import ConnectorError, SettingsError
@@ -21,6 +22,10 @@ _COMMANDS = {
         "connector check --config config/connector.yaml --offline",
     ),
     "schema": ("print the configuration's JSON Schema", "connector schema > schema.json"),
+    "dead-letters": (
+        "what was set aside, and sending it again",
+        "connector dead-letters list --config config/connector.yaml",
+    ),
     "demo": (
         "the whole thing on an embedded broker and TikTok emulator",
         "connector demo --events 20000",
@@ -49,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     parser = _parser(next((word for word in words if word in _COMMANDS), None))
     options = parser.parse_args(words)
-    command = importlib.import_module(f"connector.cli.{options.command}")
+    command = _module(options.command)
     try:
         return int(command.main(options))
     except SettingsError as error:
@@ -81,5 +86,9 @@ def _parser(wanted: str | None) -> argparse.ArgumentParser:
             help="the configuration; else CONNECTOR_CONFIG, else config/connector.yaml",
         )
         if name == wanted:
-            importlib.import_module(f"connector.cli.{name}").add_arguments(one)
+            _module(name).add_arguments(one)
     return parser
+
+
+def _module(command: str) -> ModuleType:
+    return importlib.import_module(f"connector.cli.{command.replace('-', '_')}")

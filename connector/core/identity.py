@@ -63,7 +63,7 @@ TOO_MANY_VALUES = "too_many_values"
 UNMAPPED = "unmapped"
 DROP_REASONS = (NOT_TEXT, MALFORMED, NOT_A_DIGEST, KNOWN_BAD_DIGEST, TOO_MANY_VALUES, UNMAPPED)
 
-MOST_VALUES = 100
+MOST_VALUES = 1000
 """So many values of one namespace are looked at in a profile: more are no person's, and would hold the event loop."""
 
 OTHER_SOURCE = "other"
@@ -195,7 +195,10 @@ def encoder(mapping: IdentityMapping) -> Encode:
                 return digest
         if transformation is Transformation.NEVER:
             raise Unusable(NOT_A_DIGEST)
-        return algorithm(normalise(text).encode()).hexdigest()
+        try:
+            return algorithm(normalise(text).encode()).hexdigest()
+        except UnicodeEncodeError:  # half of a surrogate pair, which JSON can hold
+            raise Unusable(MALFORMED) from None
 
     return encode
 

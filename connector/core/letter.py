@@ -4,6 +4,7 @@ Owns the letter's shape and its size rule. Pure: the time is an argument; knows 
 """
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +21,10 @@ MAX_LETTER_BYTES = 900_000
 
 _MAX_TEXT = 4_000
 """What is kept of a text that TikTok sent: it is not ours to bound, and a letter must always be writable."""
+
+CONTENT_TYPE = "content-type"
+_ENVELOPE_TYPE = b"application/cloudevents"
+_MOST_TYPE = 200
 
 UNREADABLE_RECORD = "unreadable_record"
 REJECTED = "rejected"
@@ -48,6 +53,7 @@ def record_letter(
     payload: bytes | None,
     now: float,
     attempts: int = 1,
+    headers: Sequence[tuple[str, bytes]] = (),
 ) -> Letter:
     """A letter for a record that could not be decoded, or whose identities could not be used.
 
@@ -56,6 +62,7 @@ def record_letter(
         payload: the record's original bytes; None when they could not be read.
         now: seconds since the epoch.
         attempts: how often it has been tried: 1 but for a replay.
+        headers: the record's; of these the content type of an envelope is kept: the payload cannot be read without.
     """
     letter = _letter(origin, stage, reason, detail, attempts)
     if payload is not None:
@@ -64,7 +71,23 @@ def record_letter(
             letter["payload"] = base64.b64encode(payload).decode()
         else:
             letter |= {"payload_omitted": True, "payload_bytes": len(payload)}
-    return _sealed(origin, stage, reason, letter, now)
+    sealed = _sealed(origin, stage, reason, letter, now)
+    return sealed._replace(headers=(*sealed.headers, *content_type(headers)))
+
+
+def content_type(headers: Sequence[tuple[str, bytes]]) -> tuple[tuple[str, bytes], ...]:
+    """Of a record's headers, the content type if its value is an envelope; nothing for most."""
+    return tuple(
+        (CONTENT_TYPE, value)
+        for name, value in headers
+        if name.lower() == CONTENT_TYPE and _is_envelope(value)
+    )
+
+
+def _is_envelope(content_type: bytes | None) -> bool:
+    if content_type is None:  # Kafka allows it, whatever clients declare
+        return False
+    return len(content_type) <= _MOST_TYPE and content_type.lower().startswith(_ENVELOPE_TYPE)
 
 
 def delivery_letter(

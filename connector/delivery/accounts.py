@@ -88,7 +88,6 @@ class Account:
 
     name: str
     destination: Destination
-    advertiser_id: str = ""
     audiences: list[Audience] = field(default_factory=list)
     gate: Gate = field(default_factory=Gate)
     probe: Gate = field(default_factory=Gate)

@@ -54,23 +54,22 @@ class Backlog:
 
     def _open(self, route: Route, key: AudienceKey) -> Audience:
         account = self._by_name[key.destination]
-        cell_bytes = self._cell_bytes(key.audience_id)
-        lane = Lane(self._slots, self._limits, cell_bytes, self._superseded)
+        lane = self._lane(key)
         audience = Audience(key, route.segment, account, lane, route.sets_aside)
         account.audiences.append(audience)
         self._audiences[key] = audience
         return audience
 
-    def account(self, name: str) -> Account:
-        return self._by_name[name]
+    def _lane(self, key: AudienceKey) -> Lane:
+        cell_bytes = self._cell_bytes(key.audience_id)
+        return Lane(self._slots, self._limits, cell_bytes, self._superseded)
 
     def of_route(self, route: Route) -> Audience | None:
         """The audience that the route names; None when each event names its own."""
         return self._audiences[route.audience] if route.is_fixed else None
 
-    def named(self, route: Route, audience_id: str) -> Audience | None:
+    def named(self, route: Route, key: AudienceKey) -> Audience | None:
         """The audience that an event names for this route; None when events have named too many."""
-        key = AudienceKey(route.audience.destination, audience_id)
         known = self._audiences.get(key)
         if known is None and len(self._audiences) < _MOST_AUDIENCES:
             return self._open(route, key)

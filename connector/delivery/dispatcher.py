@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from connector.core.batch import Batch
+from connector.core.lease import Lease
 from connector.core.rate_limit import RateLimit
 from connector.core.schedule import Schedule
 from connector.delivery.accounts import Audience
@@ -19,6 +20,7 @@ from connector.delivery.settlement import Settlement
 from connector.telemetry.events import DeliveryEvents
 
 _CALLS_BETWEEN_INQUIRIES = 9
+_LEASE_LOOK_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Dispatcher:
     """Sends what the backlog holds: `run`, `touch`, `drain`.
 
     Args:
+        lease: no call starts while it is not held.
         clock: monotonic seconds.
     """
 
@@ -43,6 +46,7 @@ class Dispatcher:
         settlement: Settlement,
         rate: RateLimit,
         bounds: Bounds,
+        lease: Lease,
         telemetry: DeliveryEvents,
         clock: Callable[[], float],
     ) -> None:
@@ -51,6 +55,7 @@ class Dispatcher:
         self._settlement = settlement
         self._rate = rate
         self._bounds = bounds
+        self._lease = lease
         self._telemetry = telemetry
         self._clock = clock
         self._schedule: Schedule[Audience] = Schedule()
@@ -98,10 +103,15 @@ class Dispatcher:
         self.touch(self._backlog)
 
     def resume(self) -> None:
-        """After a drain: linger again."""
+        """Partitions are ours anew, as of now: linger again."""
+        self._lease.renew(self._clock())
         self._draining = False
         self._last_start = math.inf
         self.touch(self._backlog)
+
+    def confirmed(self, at: float) -> None:
+        """Our partitions were ours still at that time."""
+        self._lease.renew(at)
 
     def _delay(self) -> float:
         """Seconds until a call may start; infinity while that depends on something else than time."""
@@ -109,6 +119,9 @@ class Dispatcher:
         if self.calls >= self._bounds.max_in_flight or now > self._last_start:
             return math.inf
         due = self._next_due(now)
+        if due <= now and not self._lease.is_held(now):
+            self._telemetry.lease_lapsed()
+            return _LEASE_LOOK_SECONDS
         allowed = self._rate.delay(now)
         self._count_wait(now, is_held_back=due <= now and allowed > 0.0)
         return max(due - now, allowed)
@@ -183,7 +196,8 @@ class Dispatcher:
         """Whether no call is under way, and none could start before the last moment."""
         now = self._clock()
         start = max(self._next_due(now), now + self._rate.delay(now))
-        return self.calls == 0 and start > self._last_start
+        is_over = start > self._last_start or not self._lease.is_held(now)
+        return self.calls == 0 and is_over
 
 
 async def _wait_for(event: asyncio.Event, seconds: float) -> None:

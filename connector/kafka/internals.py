@@ -5,6 +5,7 @@ Owns every access to the consumer's private parts. Each has a test on a real bro
 # ruff: noqa: SLF001  the library has no accessors for these
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -44,6 +45,24 @@ def failed_partition(consumer: Any) -> TopicPartition | None:
     at once when it has enough records: so the first that is left is the one that raised.
     """
     return next(iter(consumer._fetcher._records), None)
+
+
+def tell_heartbeats(consumer: Any, told: Callable[[float], None]) -> None:
+    """Tell when each heartbeat that the group answered was sent, on the event loop's clock.
+
+    One that is answered with a rebalance under way counts: the group waits for its members meanwhile.
+    """
+    coordinator = consumer._coordinator
+    beat = coordinator._do_heartbeat
+
+    async def beat_and_tell() -> bool:
+        sent_at = asyncio.get_running_loop().time()
+        is_member: bool = await beat()
+        if is_member:
+            told(sent_at)
+        return is_member
+
+    coordinator._do_heartbeat = beat_and_tell
 
 
 def dead_task(consumer: Any) -> str | None:

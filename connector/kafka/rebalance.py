@@ -20,6 +20,9 @@ class Assignment(Protocol):
     def assigned(self, partitions: Collection[Partition], share: float) -> None:
         """These, and no others, are ours from their committed offsets on; share is their part of all, 0..1."""
 
+    def confirmed(self, at: float) -> None:
+        """What was sent to the group then, on the event loop's clock, was answered: we are a member still."""
+
 
 class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     """Passes rebalances on. aiokafka logs what is raised here and goes on, so it is kept for the next poll.

@@ -108,6 +108,7 @@ class KafkaSource:
         try:
             async with asyncio.timeout(timeout + config.drain_seconds + _JOIN_GRACE_SECONDS):
                 await self._consumer.start()
+            internals.tell_heartbeats(self._consumer, assignment.confirmed)
         except (KafkaError, TimeoutError) as error:
             raise KafkaUnavailable(
                 f"cannot join the consumer group {config.group_id}: {type(error).__name__}; "
@@ -143,6 +144,15 @@ class KafkaSource:
 
     async def commit(self, positions: Mapping[Partition, int]) -> None:
         """Commit; see connector.committer.Commits."""
+        try:
+            async with asyncio.timeout(self._config.commit_seconds):  # it retries without end
+                await self._commit(positions)
+        except TimeoutError:
+            raise KafkaUnavailable("the broker did not answer in time") from None
+        except (KafkaError, IllegalStateError) as error:
+            raise KafkaUnavailable(f"the broker refused: {type(error).__name__}") from None
+
+    async def _commit(self, positions: Mapping[Partition, int]) -> None:
         # A later commit must never be overtaken by an older one.
         async with self._committing:
             if self._listener is None or not self._listener.may_commit:
@@ -150,15 +160,8 @@ class KafkaSource:
             owned = self._consumer.assignment()
             # One partition that is not ours would have the whole commit refused.
             mine = {TopicPartition(*one): at for one, at in positions.items() if one in owned}
-            if not mine:
-                return
-            try:
-                async with asyncio.timeout(self._config.commit_seconds):  # it retries without end
-                    await self._consumer.commit(mine)
-            except TimeoutError:
-                raise KafkaUnavailable("the broker did not answer in time") from None
-            except (KafkaError, IllegalStateError) as error:
-                raise KafkaUnavailable(f"the broker refused: {type(error).__name__}") from None
+            if mine:
+                await self._consumer.commit(mine)
 
     def pause(self, partitions: Collection[Partition]) -> None:
         """Fetch no more of these; see connector.intake.Source."""

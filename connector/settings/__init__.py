@@ -14,13 +14,12 @@ from connector.settings.model import (
     KafkaSecurity,
     KafkaSettings,
     LogSettings,
-    MappingSettings,
     RateLimitSettings,
     RouteSettings,
     Settings,
     TikTokSettings,
-    TopicSettings,
 )
+from connector.settings.topics import MappingSettings, TopicSettings
 
 __all__ = [
     "AdminSettings",

@@ -6,7 +6,7 @@ connector.settings.checks. Knows nothing of files, of the environment or of secr
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from connector.settings.fields import (
     BaseUrl,
@@ -15,92 +15,18 @@ from connector.settings.fields import (
     Digits,
     DigitsOrFromEvent,
     File,
-    JmesPath,
     NotBoolean,
     Region,
     Seconds,
     SecondsOrNone,
-    StatusWords,
     TargetName,
     Text,
     Topic,
 )
+from connector.settings.topics import Frozen, TopicSettings
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class StatusSettings(_Frozen):
-    """Where an event says whether a profile entered or exited."""
-
-    path: JmesPath = Field(
-        description="Where the status stands, as a JMESPath expression.",
-        examples=["change.kind"],
-    )
-    entered: StatusWords = Field(
-        description="The values that mean that the profile entered: text, numbers or booleans.",
-        examples=[["joined", True]],
-    )
-    exited: StatusWords = Field(
-        description="The values that mean that it exited.",
-        examples=[["left", False]],
-    )
-
-
-class MappingSettings(_Frozen):
-    """Where the parts of an event stand in a JSON of your own."""
-
-    profile_id: JmesPath = Field(
-        description="Whose membership it is, as a JMESPath expression.",
-        examples=["user.id"],
-    )
-    segment: JmesPath = Field(
-        description="The segment; a list of them is a membership each.",
-        examples=["audience.key"],
-    )
-    status: StatusSettings = Field(description="Whether the profile entered or exited.")
-    timestamp: JmesPath | None = Field(
-        default=None,
-        description="When it happened, in RFC 3339.",
-        examples=["meta.time"],
-    )
-    identities: Annotated[dict[str, JmesPath], Field(min_length=1)] = Field(
-        description="Namespaces, and where their value, or a list of values, stands.",
-        examples=[{"email": "user.email", "phone": "user.phones[].number"}],
-    )
-
-
-class TopicSettings(_Frozen):
-    """A topic to read, and the shape of its records."""
-
-    name: Topic = Field(
-        description="The topic's name.",
-        examples=["segment-membership"],
-    )
-    format: Literal[
-        "native", "segment", "adobe_xdm", "mparticle", "rudderstack", "debezium", "custom"
-    ] = Field(default="native", description="The shape of the topic's records.")
-    columns: dict[str, Text] | None = Field(
-        default=None,
-        description="For debezium: the columns of profile_id and segment, and of each namespace.",
-        examples=[{"profile_id": "user_id", "segment": "segment", "email": "email"}],
-    )
-    mapping: MappingSettings | None = Field(
-        default=None,
-        description="For custom: where the parts of an event stand.",
-        examples=[
-            {
-                "profile_id": "user.id",
-                "segment": "audience.key",
-                "status": {"path": "change.kind", "entered": ["joined"], "exited": ["left"]},
-                "identities": {"email": "user.email"},
-            }
-        ],
-    )
-
-
-class KafkaSecurity(_Frozen):
+class KafkaSecurity(Frozen):
     """How to reach brokers that ask for encryption or a login."""
 
     protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
@@ -139,7 +65,7 @@ class KafkaSecurity(_Frozen):
     )
 
 
-class KafkaSettings(_Frozen):
+class KafkaSettings(Frozen):
     """Where changes come from, and where letters go."""
 
     bootstrap_servers: BootstrapServers = Field(
@@ -187,7 +113,7 @@ class KafkaSettings(_Frozen):
 _QUERIES_PER_SECOND = {"basic": 10.0, "advanced": 20.0, "premium": 30.0, "ultimate": 50.0}
 
 
-class RateLimitSettings(_Frozen):
+class RateLimitSettings(Frozen):
     """How many calls TikTok allows, and how many of these are ours."""
 
     tier: Literal["basic", "advanced", "premium", "ultimate"] = Field(
@@ -212,7 +138,7 @@ class RateLimitSettings(_Frozen):
         return (self.queries_per_second or _QUERIES_PER_SECOND[self.tier]) * self.share
 
 
-class TikTokSettings(_Frozen):
+class TikTokSettings(Frozen):
     """How TikTok is called."""
 
     base_url: BaseUrl = Field(
@@ -229,7 +155,7 @@ class TikTokSettings(_Frozen):
     )
 
 
-class DestinationSettings(_Frozen):
+class DestinationSettings(Frozen):
     """A TikTok Ads Manager account whose audiences are fed."""
 
     name: Text = Field(
@@ -249,7 +175,7 @@ class DestinationSettings(_Frozen):
     )
 
 
-class IdentitySettings(_Frozen):
+class IdentitySettings(Frozen):
     """A namespace of the events' identities, and what TikTok is told of it."""
 
     source: Text = Field(
@@ -280,7 +206,7 @@ class IdentitySettings(_Frozen):
     )
 
 
-class RouteSettings(_Frozen):
+class RouteSettings(Frozen):
     """Which segment feeds which audience."""
 
     segment: Text = Field(
@@ -308,7 +234,7 @@ class RouteSettings(_Frozen):
     )
 
 
-class DeliverySettings(_Frozen):
+class DeliverySettings(Frozen):
     """How changes become calls."""
 
     max_rows: Annotated[int, Field(ge=1, le=10_000), NotBoolean] = Field(
@@ -359,7 +285,7 @@ class DeliverySettings(_Frozen):
     )
 
 
-class AdminSettings(_Frozen):
+class AdminSettings(Frozen):
     """Where health, metrics and status are served."""
 
     host: Text = Field(default="0.0.0.0", description="The address to listen on.")
@@ -369,7 +295,7 @@ class AdminSettings(_Frozen):
     )
 
 
-class LogSettings(_Frozen):
+class LogSettings(Frozen):
     """What is logged, and how."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(
@@ -382,7 +308,7 @@ class LogSettings(_Frozen):
     )
 
 
-class Settings(_Frozen):
+class Settings(Frozen):
     """The configuration of the TikTok audience connector."""
 
     kafka: KafkaSettings = Field(description="Where changes come from, and where letters go.")

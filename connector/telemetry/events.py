@@ -259,6 +259,11 @@ class DeliveryEvents(_Events):
             pause_seconds=round(pause, 1),
         )
 
+    def lease_lapsed(self) -> None:
+        self._warn_seldom(
+            "no call is started: kafka has not confirmed lately that our partitions are ours"
+        )
+
     def held_back(self, seconds: float) -> None:
         self.metrics.rate_limit_wait_seconds.add(seconds, MAPPING)
 

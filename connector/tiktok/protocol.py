@@ -85,7 +85,7 @@ _KNOWN_CODES = frozenset(
     )
 )
 
-_MOST_BRACKETS = 50_000
+_MOST_BRACKETS = 20_000
 """Of `[` and `{` in an answer: TikTok's have some dozens, and half a million lists hold the event loop for 0.1 seconds."""
 
 HTTP_5XX = "http_5xx"

@@ -82,7 +82,7 @@ class StandInParts:
             [Route("gold", EMEA), Route("lost", APAC)],
             1,
             Limits(1000, 1_000_000, 1.0),
-            {EMEA.audience_id: 120, APAC.audience_id: 120},
+            lambda _: 120,
             self.delivery,
         )
 

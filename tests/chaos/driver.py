@@ -5,130 +5,152 @@ told. The same seed plans the same misfortunes; when exactly they strike is the 
 """
 
 import random
-import signal
 import time
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
-from tests.end_to_end.deployment import (
-    TOKEN,
-    Deployment,
-    Emulator,
-    Process,
-    free_port,
-    until,
-)
+from tests.chaos.faults import FAULTS, Deck, Fault
+from tests.chaos.replicas import AT_MOST, Replicas, wait_for_calls
+from tests.end_to_end.deployment import TOKEN, Deployment, Emulator, until
 from tests.kafka_broker import Broker
 
-_MAPPING = "segment/mapping"
-_REPLICAS_AT_MOST = 3
+MAPPING = "segment/mapping"
 
-_FAULTS: tuple[dict[str, Any], ...] = (
-    {"code": 40100},
-    {"code": 40133},
-    {"code": 50000},
-    {"status": 500},
-    {"status": 429},
-    {"reset": "before"},
-    {"reset": "after"},
-    {"timeout": 2.5, "applied": True},
-    {"timeout": 2.5, "applied": False},
-    {"delay": 0.8},
-    {"body": "truncated"},
-    {"body": "html"},
-    {"body": "empty"},
-    {"trickle": 0.5},
-    {"partial": True},
-)
+_FAULT_SECONDS = 6.0
+
+
+class Outage(NamedTuple):
+    """When a connector was killed, or the broker was gone or frozen: nothing could be committed then.
+
+    Attributes:
+        committed: what was, by partition.
+    """
+
+    begun: float
+    ended: float
+    committed: Mapping[int, int]
 
 
 class Driver:
-    """One run's misfortunes: `strike` once, `calm` at the end."""
+    """One run's misfortunes: `strike` once, `calm` at the end.
+
+    Args:
+        kills: whether connectors may be killed.
+        long_freezes: whether they may be frozen for longer than their session.
+        evenly: whether each misfortune comes as often as each other; else kills come most often.
+        faults_a_strike: how many faults are set with each misfortune.
+
+    Attributes:
+        counts: how often each misfortune happened.
+        settings: how often each fault was set.
+        struck: how many calls each fault has struck, once it is calm.
+        outages: when connectors were killed, and the broker killed or frozen.
+        kills_in_mid_call: how many connectors were killed that had calls under way just before.
+    """
 
     def __init__(
-        self, seed: int, deployment: Deployment, emulator: Emulator, broker: Broker
+        self,
+        chance: random.Random,
+        deployment: Deployment,
+        emulator: Emulator,
+        broker: Broker,
+        *,
+        kills: bool,
+        long_freezes: bool,
+        evenly: bool,
+        faults_a_strike: int,
     ) -> None:
         self.counts: Counter[str] = Counter()
+        self.settings: Counter[str] = Counter()
+        self.struck: Counter[str] = Counter()
+        self.outages: list[Outage] = []
         self.kills_in_mid_call = 0
-        self._random = random.Random(seed)
+        self.replicas = Replicas(deployment, chance)
+        self._chance = chance
         self._deployment = deployment
         self._emulator = emulator
         self._broker = broker
-        self._replicas: list[Process] = []
         self._audiences = [str(one) for one in deployment.model.audiences]
-        self._misfortunes: list[tuple[int, Callable[[], None]]] = [
-            (6, self.kill_a_connector),
-            (3, self.stop_a_connector),
-            (3, self.add_a_connector),
-            (1, self.kill_the_broker),
-            (1, self.freeze_the_broker),
-            (2, self.refuse_connections),
-            (2, self.revoke_the_token),
-            (2, self.delete_an_audience),
-            (10, self.set_a_fault),
+        self._faults = Deck(FAULTS, chance)
+        self._faults_a_strike = faults_a_strike
+        self._set: list[tuple[str, int]] = []
+        cards = self._cards(kills=kills, long_freezes=long_freezes)
+        self._kinds = set(cards)
+        # In a fixed order: the deck's shuffling is the seed's.
+        self._misfortunes = Deck(list(dict.fromkeys(cards)) if evenly else cards, chance)
+
+    def _cards(self, *, kills: bool, long_freezes: bool) -> list[Callable[[], None]]:
+        """What one round of misfortunes consists of."""
+        return [
+            *([self.kill_a_connector] * 5 if kills else []),
+            *([self.freeze_a_connector_past_its_session] * 8 if long_freezes else []),
+            *[self.stop_a_connector] * 2,
+            *[self.add_a_connector] * 4,
+            self.freeze_a_connector,
+            self.kill_the_broker,
+            self.freeze_the_broker,
+            self.refuse_connections,
+            self.revoke_the_token,
+            self.delete_an_audience,
         ]
 
+    @property
+    def has_done_all(self) -> bool:
+        """Whether each misfortune has happened."""
+        return len(self.counts) == len(self._kinds)
+
     def strike(self) -> None:
-        """Let one misfortune happen, and see to it that a connector runs."""
-        weights = [weight for weight, _ in self._misfortunes]
-        _, misfortune = self._random.choices(self._misfortunes, weights)[0]
+        """Let one misfortune happen, set the next faults, and see to it that a connector runs."""
+        misfortune = self._misfortunes.next()
         misfortune()
         self.counts[misfortune.__name__] += 1
-        self.keep_running()
-
-    def keep_running(self) -> None:
-        """Start a connector when none is left; one that ended by itself is a failure."""
-        for one in self._replicas:
-            code = one.process.poll()
-            assert code is None, f"a connector ended with {code}:\n{one.text()[-2000:]}"
-        if not self._replicas:
-            self._start()
+        self.replicas.keep_running()
+        for _ in range(self._faults_a_strike):
+            self.set_a_fault()
 
     def calm(self) -> None:
         """No more misfortunes: everything that was broken is mended, one connector is left."""
-        self._emulator.clear_faults()
-        self._emulator.post("tokens", {"token": TOKEN, "action": "restore"})
+        struck = {one["id"]: one["hits"] for one in self._emulator.listing("faults")["faults"]}
+        for name, number in self._set:
+            self.struck[name] += struck[number]
+            self._emulator.clear_faults(number)
+        self._token("restore")
         for audience in self._audiences:
-            self._restore(audience)
-        while len(self._replicas) > 1:
-            self._stop(self._replicas.pop())
-        self.keep_running()
-
-    def end(self) -> int:
-        """Stop the last connector; its exit code."""
-        return self._replicas.pop().end()
-
-    def _start(self) -> None:
-        port = self._deployment.admin_port if not self._replicas else free_port()
-        self._replicas.append(self._deployment.run(environ={"CONNECTOR_ADMIN__PORT": str(port)}))
-
-    def _one(self) -> Process | None:
-        if not self._replicas:
-            return None
-        return self._replicas.pop(self._random.randrange(len(self._replicas)))
+            self._audience(audience, "restore")
+        self.replicas.leave(1)
+        self.replicas.keep_running()
 
     def kill_a_connector(self) -> None:
-        if (one := self._one()) is not None:
-            self.kills_in_mid_call += bool(self._emulator.stats()["under_way"])
-            one.end(signal.SIGKILL)
+        """Kill one, if it can be had, while it waits for TikTok's answers."""
+        one = self.replicas.any()
+        held = {"delay": 1.0, "count": 50, "duration_seconds": 2.0}
+        self._set_fault(Fault("delay", held, 50))
+        self.kills_in_mid_call += wait_for_calls(one, 3.0)
+        at = time.time()
+        self.replicas.kill(one)
+        self.outages.append(Outage(at, at, self._deployment.committed()))
 
     def stop_a_connector(self) -> None:
-        if (one := self._one()) is not None:
-            self._stop(one)
-
-    def _stop(self, one: Process) -> None:
-        code = one.end(seconds=60)
-        # Before its first line even Python's own start-up may be what the signal met.
-        assert code == 0 or not one.text(), f"a stop ended with {code}:\n{one.text()[-2000:]}"
+        self.replicas.stop(self.replicas.any())
 
     def add_a_connector(self) -> None:
-        if len(self._replicas) < _REPLICAS_AT_MOST:
-            self._start()
+        if len(self.replicas) < AT_MOST:
+            self.replicas.start()
+
+    def freeze_a_connector(self) -> None:
+        self.replicas.freeze(self.replicas.any(), self._chance.uniform(0.2, 1.5))
+
+    def freeze_a_connector_past_its_session(self) -> None:
+        """Another one has its partitions when it goes on."""
+        committed, begun = self._deployment.committed(), time.time()
+        self.replicas.freeze(self.replicas.any(), self._chance.uniform(4, 7))
+        self.outages.append(Outage(begun, time.time(), committed))
 
     def kill_the_broker(self) -> None:
+        committed, begun = self._deployment.committed(), time.time()
         self._broker.kill()
-        time.sleep(self._random.uniform(0, 4))
+        time.sleep(self._chance.uniform(0, 4))
         self._broker.restart()
         partitions = len(self._deployment.offsets)
         until(
@@ -136,41 +158,59 @@ class Driver:
             30,
             "the broker to know its topics again",
         )
+        self.outages.append(Outage(begun, time.time(), committed))
 
     def freeze_the_broker(self) -> None:
+        committed, begun = self._deployment.committed(), time.time()
         self._broker.freeze()
-        time.sleep(self._random.uniform(1, 6))
+        time.sleep(self._chance.uniform(1, 6))
         self._broker.thaw()
+        self.outages.append(Outage(begun, time.time(), committed))
 
     def refuse_connections(self) -> None:
-        seconds = round(self._random.uniform(0.5, 3), 2)
+        seconds = round(self._chance.uniform(0.5, 3), 2)
         self._emulator.post("refuse", {"seconds": seconds})
         time.sleep(seconds)
         until(self._emulator.answers, 10, "the emulator to listen again")
 
     def revoke_the_token(self) -> None:
-        self._emulator.post("tokens", {"token": TOKEN, "action": "revoke"})
-        time.sleep(self._random.uniform(0.5, 2))
-        self._emulator.post("tokens", {"token": TOKEN, "action": "restore"})
+        self._token("revoke")
+        time.sleep(self._chance.uniform(0.5, 2))
+        self._token("restore")
 
     def delete_an_audience(self) -> None:
-        audience = self._random.choice(self._audiences)
-        self._emulator.post(
-            "audiences", {"audience_id": audience, "action": "delete", "members": "keep"}
-        )
-        time.sleep(self._random.uniform(0.5, 2))
-        self._restore(audience)
+        audience = self._chance.choice(self._audiences)
+        self._audience(audience, "delete")
+        time.sleep(self._chance.uniform(0.5, 2))
+        self._audience(audience, "restore")
 
     def set_a_fault(self) -> None:
-        chance = self._random.uniform(0.05, 0.5)
-        seconds = self._random.uniform(1, 4)
-        kind = self._random.choice(_FAULTS)
-        self.counts[f"fault {' '.join(f'{key} {value}' for key, value in kind.items())}"] += 1
-        self._emulator.faults(
-            {"endpoint": _MAPPING, "probability": chance, "duration_seconds": seconds, **kind}
+        """Set the next one: for a few calls, not always the very next."""
+        fault = self._faults.next()
+        count = self._chance.randint(1, fault.most)
+        probability = self._chance.uniform(0.2, 1.0)
+        self.settings[fault.name] += 1
+        self._set_fault(
+            fault._replace(
+                effect={
+                    **fault.effect,
+                    "count": count,
+                    "probability": probability,
+                    "duration_seconds": _FAULT_SECONDS,
+                }
+            )
         )
 
-    def _restore(self, audience: str) -> None:
+    def _set_fault(self, fault: Fault) -> None:
+        listed: dict[str, Any] = self._emulator.post(
+            "faults", {"endpoint": MAPPING, **fault.effect}
+        )
+        self._set.append((fault.name, listed["faults"][-1]["id"]))
+
+    def _token(self, action: str) -> None:
+        self._emulator.post("tokens", {"token": TOKEN, "action": action})
+
+    def _audience(self, audience: str, action: str) -> None:
         self._emulator.post(
-            "audiences", {"audience_id": audience, "action": "restore", "members": "keep"}
+            "audiences", {"audience_id": audience, "action": action, "members": "keep"}
         )

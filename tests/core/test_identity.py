@@ -55,6 +55,11 @@ def usable(mapping: IdentityMapping, value: str) -> str | None:
     return None
 
 
+def test_half_a_surrogate_pair_is_malformed() -> None:
+    with pytest.raises(Unusable, match=MALFORMED):
+        encoder(EMAIL)("\ud800@b.c")
+
+
 # Normal forms, as TikTok's own examples have them.
 
 

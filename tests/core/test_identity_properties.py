@@ -36,6 +36,7 @@ values = (
     | device_ids
     | device_ids.map(str.upper)
     | numbers
+    | st.text(max_size=5).map("{}@b.c".format)
     | st.text("0123456789abcdefABCDEF", min_size=64, max_size=64)
     | st.text("0123456789abcdef", min_size=32, max_size=32)
     | st.sampled_from(["jane@example.com", "+12133734253", " Jane@Example.com", ""])

@@ -10,6 +10,7 @@ from connector.core.batch import Row
 from connector.core.checkpoint import Checkpoint
 from connector.core.identity import Target
 from connector.core.lane import Limits
+from connector.core.lease import Lease
 from connector.core.model import Action, Letter, Partition
 from connector.core.rate_limit import RateLimit
 from connector.core.routing import AudienceKey, Route
@@ -79,12 +80,13 @@ class Rig:
         keys = [AudienceKey("emea", str(n)) for n in range(1, audiences + 1)]
         keys.append(AudienceKey("apac", "100"))
         self.rate = RateLimit(qps)
+        self.lease = Lease(6.0)
         self.backlog = Backlog(
             self.accounts,
             [Route(f"segment-{key.audience_id}", key, sets_aside=sets_aside) for key in keys],
             len(TARGETS),
             Limits(max_rows, 1_000_000, linger),
-            {key.audience_id: 120 for key in keys},
+            lambda _: 120,
             self.telemetry,
         )
         self.dead_letters = DeadLetterQueue(self.letters, self.telemetry, clocks.chance)
@@ -106,6 +108,7 @@ class Rig:
             self.settlement,
             self.rate,
             Bounds(in_flight, in_flight_per_audience, TIMEOUT),
+            self.lease,
             self.telemetry,
             clocks.now,
         )

@@ -407,3 +407,46 @@ def test_rows_rejected_after_their_partition_was_given_up_are_the_next_owners() 
         assert rig.backlog.pending == 0
 
     run(scenario())
+
+
+# --- the lease
+
+
+def test_no_call_starts_while_the_lease_has_lapsed() -> None:
+    async def scenario() -> None:
+        rig = Rig(linger=0.0, qps=1000.0)
+        async with rig.running():
+            rig.dispatcher.confirmed(rig.start)
+            rig.put(1, digests(0, 5))
+            await rig.idle()
+            await asyncio.sleep(10.0)  # as a process that stood still, and does not know
+
+            rig.put(1, digests(5, 5))
+            await asyncio.sleep(5.0)
+            assert rig.members(1) == set(digests(0, 5))
+
+            rig.dispatcher.confirmed(asyncio.get_running_loop().time())
+            await rig.idle(1.0)
+        assert rig.members(1) == set(digests(0, 10))
+
+    run(scenario())
+
+
+def test_a_drain_without_the_lease_waits_for_calls_under_way_and_starts_none() -> None:
+    async def scenario() -> None:
+        rig = Rig(linger=60.0, qps=1000.0, max_rows=5)
+        rig.emea.seconds = 10.0
+        async with rig.running():
+            rig.dispatcher.confirmed(rig.start)
+            rig.put(1, digests(0, 5))
+            await rig.until(lambda: rig.dispatcher.calls == 1)
+            rig.put(2, digests(0, 3))
+            await asyncio.sleep(8.0)
+            begun = rig.now
+            await rig.dispatcher.drain(20.0)
+
+            assert 1.0 <= rig.now - begun <= 3.0
+            assert rig.members(1) == set(digests(0, 5))
+            assert rig.members(2) == set()
+
+    run(scenario())

@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +142,7 @@ class Emulator(Process):
     def base_url(self) -> str:
         return f"{self.root}/open_api/v1.3"
 
-    def post(self, path: str, body: Any) -> None:
+    def post(self, path: str, body: Any) -> Any:
         request = urllib.request.Request(
             f"{self.root}/_emulator/{path}",
             json.dumps(body).encode(),
@@ -150,26 +150,35 @@ class Emulator(Process):
         )
         with urllib.request.urlopen(request, timeout=10) as answer:
             assert answer.status < 300
+            return json.loads(answer.read())
 
     def faults(self, *faults: dict[str, Any]) -> None:
         for fault in faults:
             self.post("faults", fault)
 
-    def clear_faults(self) -> None:
-        request = urllib.request.Request(f"{self.root}/_emulator/faults", method="DELETE")
+    def clear_faults(self, number: int | None = None) -> None:
+        """Take back one fault, or all."""
+        query = "" if number is None else f"?id={number}"
+        request = urllib.request.Request(f"{self.root}/_emulator/faults{query}", method="DELETE")
         with urllib.request.urlopen(request, timeout=10) as answer:
             assert answer.status < 300
 
-    def stats(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(get(f"{self.root}/_emulator/stats")[1])
+    def listing(self, path: str) -> dict[str, Any]:
+        """What one of its own endpoints shows."""
+        found: dict[str, Any] = json.loads(get(f"{self.root}/_emulator/{path}")[1])
         return found
+
+    def stats(self) -> dict[str, Any]:
+        return self.listing("stats")
 
     def applied(self) -> int:
         """The rows of all calls that changed the audiences."""
         return int(self.stats()["rows"]["applied"])
 
-    def members(self) -> dict[str, dict[str, set[str]]]:
-        found = json.loads(get(f"{self.root}/_emulator/audiences?members=1")[1])["audiences"]
+    def members(self, audience: str | None = None) -> dict[str, dict[str, set[str]]]:
+        """The members of one audience, or of all."""
+        query = "members=1" if audience is None else f"members=1&audience_id={audience}"
+        found = self.listing(f"audiences?{query}")["audiences"]
         return {
             one["audience_id"]: {key: set(some) for key, some in one["members"].items() if some}
             for one in found
@@ -186,6 +195,7 @@ class Deployment:
         emulator_url: str,
         *,
         segments: Iterable[str],
+        identities: Sequence[Identity] = IDENTITIES,
         partitions: int = 4,
         **overrides: Any,
     ) -> None:
@@ -198,11 +208,12 @@ class Deployment:
         self.token_file = folder / "token"
         self.token_file.write_text(TOKEN + "\n")
         self.segments = list(segments)
+        self.identities = identities
         self.config = folder / "connector.yaml"
         self._processes: list[Process] = []
         self._write(emulator_url, overrides)
         self.model = Model(
-            [Route(one, str(FIRST_AUDIENCE + n)) for n, one in enumerate(self.segments)], IDENTITIES
+            [Route(one, str(FIRST_AUDIENCE + n)) for n, one in enumerate(self.segments)], identities
         )
         self.offsets = [0] * partitions
 
@@ -234,7 +245,7 @@ class Deployment:
                     "target": one.target,
                     **({"default_region": one.default_region} if one.default_region else {}),
                 }
-                for one in IDENTITIES
+                for one in self.identities
             ],
             "routes": [
                 {"segment": one, "destination": "emea", "audience_id": str(FIRST_AUDIENCE + n)}

@@ -87,8 +87,8 @@ def test_a_token_revoked_in_the_middle_stops_its_destination_alone_until_its_fil
     emulator = make_emulator(5)
     deployment = _two_destinations(tmp_path, emulator, deploy, 5)
     ours, others = _ids(range(5)), _ids(range(5, 10))
-    events = generate(Traffic(events=30_000, profiles=5_000, segments=10, seed=11))
-    deployment.feed(itertools.islice(events, 10_000))
+    events = generate(Traffic(events=20_000, profiles=4_000, segments=10, seed=11))
+    deployment.feed(itertools.islice(events, 8_000))
     connector = deployment.run()
     until(lambda: emulator.applied() > 0, 30, "a call")
     emulator.post("tokens", {"token": TOKEN, "action": "revoke"})
@@ -119,7 +119,7 @@ def test_a_deleted_audience_is_halted_and_costs_the_other_nineteen_no_time(
     emulator = make_emulator(20)
     deployment = deploy(emulator, segment_names(20))
     deleted, others = str(FIRST_AUDIENCE + 2), _ids(range(20)) - {str(FIRST_AUDIENCE + 2)}
-    events = generate(Traffic(events=60_000, profiles=10_000, seed=12))
+    events = generate(Traffic(events=40_000, profiles=8_000, seed=12))
     connector = deployment.run()
     until(lambda: deployment.get("/readyz")[0] == 200, 30, "readiness")
 
@@ -132,7 +132,7 @@ def test_a_deleted_audience_is_halted_and_costs_the_other_nineteen_no_time(
         until(lambda: _are_delivered(deployment, others), 60, "the other audiences' changes")
         return time.monotonic() - begun
 
-    undisturbed = settle(list(itertools.islice(events, 30_000)), lambda: None)
+    undisturbed = settle(list(itertools.islice(events, 20_000)), lambda: None)
     until(deployment.is_all_committed, 30, "the first half to be delivered")
     change = {"audience_id": deleted, "action": "delete"}
     disturbed = settle(list(events), lambda: emulator.post("audiences", change))

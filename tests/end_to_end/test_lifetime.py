@@ -5,6 +5,8 @@ import signal
 import time
 from collections.abc import Callable
 
+import pytest
+
 from connector.sandbox.generator import Event, Traffic, generate, segment_names
 from tests.end_to_end.deployment import TOKEN, Deployment, Emulator, free_port, until
 
@@ -87,6 +89,7 @@ def test_a_missing_audience_halts_alone_and_comes_back(
     deployment.verdict(emulator)
 
 
+@pytest.mark.paced
 def test_two_replicas_share_and_one_that_leaves_hands_over(
     make_emulator: Callable[..., Emulator], deploy: Callable[..., Deployment]
 ) -> None:

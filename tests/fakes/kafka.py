@@ -33,6 +33,7 @@ class Hole(Enum):
 class Assignment(Protocol):
     async def revoked(self, partitions: Collection[Partition]) -> None: ...
     def assigned(self, partitions: Collection[Partition], share: float) -> None: ...
+    def confirmed(self, at: float) -> None: ...
 
 
 Entry = tuple[int, bytes | None, bytes | None]
@@ -90,6 +91,7 @@ class FakeSource:
         refuse: how many of the next commits fail; they are not applied.
         commit_seconds: how long a commit takes.
         hold_commits: commits that come hang until this is set; None: they do not.
+        is_silent: the group answers no heartbeat.
         is_late: polls bring records in the midst of a revocation too, as one would that was already under way.
         ends_fail: the next questions for end offsets that fail.
     """
@@ -110,6 +112,7 @@ class FakeSource:
         self.refuse = 0
         self.commit_seconds = 0.001
         self.hold_commits: asyncio.Event | None = None
+        self.is_silent = False
         self.is_late = False
         self.ends_fail = 0
         self._kafka = kafka
@@ -146,6 +149,7 @@ class FakeSource:
 
     async def poll(self) -> Mapping[Partition, Chunk]:
         self.polls += 1
+        self._beat()
         try:
             async with asyncio.timeout(POLL_SECONDS):
                 while not (chunks := self._take()):
@@ -157,6 +161,17 @@ class FakeSource:
             await self._stable.wait()
             return {}
         return chunks
+
+    def _beat(self) -> None:
+        """Heartbeats are a task of the real one; a poll is often enough."""
+        if self._assignment is not None and not self.is_silent:
+            self._assignment.confirmed(asyncio.get_running_loop().time())
+
+    async def _keep_beating(self) -> None:
+        """In a revocation polls do not come back, and heartbeats go on."""
+        while True:
+            self._beat()
+            await asyncio.sleep(1.0)
 
     async def commit(self, positions: Mapping[Partition, int]) -> None:
         self.commits.append(dict(positions))
@@ -209,7 +224,11 @@ class FakeSource:
         """Take all that it has, then give these: each begins where the group has committed."""
         assert self._assignment is not None, "not started"
         self._stable.clear()
-        await self._assignment.revoked(sorted(self.owned))
+        beating = asyncio.create_task(self._keep_beating())
+        try:
+            await self._assignment.revoked(sorted(self.owned))
+        finally:
+            beating.cancel()
         self._may_commit = False
         await asyncio.sleep(0.01)  # the group's others
         self.owned = set(partitions)

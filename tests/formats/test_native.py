@@ -1,7 +1,5 @@
 """The native event by tables: what it must have, what is ignored, and what is said about a wrong one."""
 
-import contextlib
-import time
 from typing import Any
 
 import orjson
@@ -152,7 +150,7 @@ def test_a_malformed_timestamp_is_told_and_ignored(
         pytest.param(b"[" * 50_000, "malformed_json", id="brackets that do not end"),
         pytest.param(b"[" * 50_000 + b"]" * 50_000, "malformed_json", id="deep lists"),
         pytest.param(b'{"a":' * 50_000 + b"1" + b"}" * 50_000, "malformed_json", id="deep objects"),
-        pytest.param(b"[" * 25_000 + b"{" * 25_001, "too_complex", id="too many brackets"),
+        pytest.param(b"[" + b"[]," * 20_000 + b"1]", "too_complex", id="too many brackets"),
     ],
 )
 def test_what_is_not_json_or_not_an_object_is_refused(value: bytes, reason: str) -> None:
@@ -202,44 +200,3 @@ def test_a_wrong_value_before_the_last_does_not_count(tail: bytes) -> None:
     [one] = decode(head + b'"status":"exited","identities":{}' + tail + b"}")
 
     assert one == Membership("b", Action.DELETE, {})
-
-
-MEGABYTE = 1_000_000
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        pytest.param(orjson.dumps(event(extra="x" * MEGABYTE)), id="a long ignored field"),
-        pytest.param(orjson.dumps(event(extra="\u00fc" * (MEGABYTE // 2))), id="not ASCII"),
-        pytest.param(orjson.dumps(event(profile_id="x" * MEGABYTE)), id="a long profile id"),
-        pytest.param(orjson.dumps(event(status="x" * MEGABYTE)), id="a long status"),
-        pytest.param(
-            orjson.dumps(event(timestamp="2026-11-20T12:00:00." + "1" * MEGABYTE)), id="time"
-        ),
-        pytest.param(
-            orjson.dumps(event(identities={"email": ["x"] * (MEGABYTE // 4)})), id="many values"
-        ),
-        pytest.param(
-            orjson.dumps(event(identities={str(number): "x" for number in range(MEGABYTE // 13)})),
-            id="many namespaces",
-        ),
-        pytest.param(b"9" * MEGABYTE, id="a long number"),
-        pytest.param(b'{"timestamp":' + b"9" * MEGABYTE + b"}", id="a long number as a time"),
-        pytest.param(b'{"x":' + b"1e" + b"9" * MEGABYTE + b"}", id="a long exponent"),
-        pytest.param(b"[" * MEGABYTE, id="brackets"),
-        pytest.param(b'"' + b"\\u00fc" * (MEGABYTE // 6) + b'"', id="escapes"),
-        pytest.param(b" " * MEGABYTE, id="spaces"),
-        pytest.param(b'{"a":1,' * (MEGABYTE // 7), id="objects"),
-        pytest.param(b"\xff" * MEGABYTE, id="not UTF-8"),
-    ],
-)
-def test_a_megabyte_of_anything_takes_less_than_fifty_milliseconds(value: bytes) -> None:
-    took = []
-    for _ in range(3):
-        began = time.process_time()
-        with contextlib.suppress(InvalidRecord):
-            decode(value)
-        took.append(time.process_time() - began)
-
-    assert min(took) < 0.05

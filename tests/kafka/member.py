@@ -47,6 +47,7 @@ class Told:
     def __init__(self, on_revoked: Callable[[], Awaitable[None]] | None = None) -> None:
         self.assignments: list[tuple[set[Partition], float]] = []
         self.revocations: list[set[Partition]] = []
+        self.confirmations: list[float] = []
         self._on_revoked = on_revoked
 
     async def revoked(self, partitions: Collection[Partition]) -> None:
@@ -56,6 +57,9 @@ class Told:
 
     def assigned(self, partitions: Collection[Partition], share: float) -> None:
         self.assignments.append((set(partitions), share))
+
+    def confirmed(self, at: float) -> None:
+        self.confirmations.append(at)
 
 
 class Reader:

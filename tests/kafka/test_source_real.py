@@ -229,6 +229,31 @@ def test_a_rebalance_is_awaited_and_what_is_committed_in_it_is_where_the_next_on
     run(test())
 
 
+def test_the_group_confirms_membership_and_goes_on_while_a_revocation_lasts(
+    broker: Cluster, topic: str, group: str
+) -> None:
+    async def test() -> None:
+        told = Told()
+        before: list[int] = []
+
+        async def drain() -> None:
+            before.append(len(told.confirmations))
+            await asyncio.sleep(4.0)
+            before.append(len(told.confirmations))
+
+        told._on_revoked = drain
+        source = kafka_source(broker.bootstrap_servers, [topic], group)
+        async with started(source, told) as reader, polling(reader):
+            now = asyncio.get_running_loop().time
+            await eventually(lambda: len(told.confirmations) > 1, "heartbeats")
+            assert 0.0 <= now() - told.confirmations[-1] < 3.0
+            second = kafka_source(broker.bootstrap_servers, [topic], group)
+            async with started(second):
+                assert before[1] > before[0]
+
+    run(test())
+
+
 def test_no_commit_passes_between_a_revocation_and_the_next_assignment(
     broker: Cluster, group: str
 ) -> None:

@@ -189,4 +189,5 @@ def _free_ports(names: Iterable[str]) -> dict[str, int]:
 
 
 def _cluster_id() -> str:
-    return base64.urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
+    # Its first bits are zero: the formatting tool would take an id that begins with "-" for an option.
+    return base64.urlsafe_b64encode(b"\0" + uuid4().bytes[1:]).decode().rstrip("=")

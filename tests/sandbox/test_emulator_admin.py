@@ -250,3 +250,27 @@ def test_the_emulator_imports_nothing_of_the_software_it_tests() -> None:
     assert sources
     own = {name for name in imported if name.startswith("connector")}
     assert all(name.startswith("connector.sandbox.emulator") for name in own)
+
+
+def test_watched_identifiers_are_noted_each_time_with_whether_it_was_answered() -> None:
+    async def scenario(client: Client) -> None:
+        await client.map(emails("before"))
+        assert (await client.admin("POST", "watch", {"type": "EMAIL_SHA256"})).json["applied"] == {}
+        await client.admin("POST", "faults", {"body": "empty", "count": 1})
+        await client.admin("POST", "faults", {"status": 500, "count": 1})
+        for _ in range(3):
+            await client.map(emails("a"))
+        await client.map(emails("a", "b", action="delete"))
+
+        shown = (await client.admin("GET", "watch")).json
+        assert shown["type"] == "EMAIL_SHA256"
+        answered = {
+            one: [each["answered"] for each in found] for one, found in shown["applied"].items()
+        }
+        assert answered == {sha("a"): [False, True, True], sha("b"): [True]}
+        assert (await client.admin("POST", "watch", {"type": "E-MAIL"})).status == 400
+        assert (await client.admin("POST", "watch", {"type": None})).json["type"] is None
+        await client.map(emails("a"))
+        assert (await client.admin("GET", "watch")).json["applied"] == {}
+
+    with_client(scenario)

@@ -22,6 +22,7 @@ from connector.sandbox.emulator.snapshots import (
     audiences_snapshot,
     stats_snapshot,
 )
+from connector.sandbox.emulator.tiktok_facts import DIGEST_BYTES
 
 PREFIX = "/_emulator"
 
@@ -37,6 +38,10 @@ class _Audience(msgspec.Struct, forbid_unknown_fields=True):
     audience_id: str
     action: Literal["delete", "restore"]
     members: Literal["keep", "empty"] = "keep"
+
+
+class _Watch(msgspec.Struct, forbid_unknown_fields=True):
+    type: str | None
 
 
 class _Reset(msgspec.Struct, forbid_unknown_fields=True):
@@ -80,6 +85,8 @@ class AdminEdge:
             ("GET", "/faults", self._faults),
             ("POST", "/faults", self._add_faults),
             ("DELETE", "/faults", self._clear_faults),
+            ("GET", "/watch", self._watched),
+            ("POST", "/watch", self._watch),
             ("POST", "/refuse", self._refuse_connections),
             ("POST", "/reset", self._reset),
         ):
@@ -152,6 +159,18 @@ class AdminEdge:
             return _json({"error": "id: there is no such fault"}, status=404)
         _log.info("faults cleared")
         return await self._faults(request)
+
+    async def _watched(self, _: web.Request) -> web.Response:
+        watched = self._service.watched
+        return _json({"type": watched.kind, "applied": watched.listing()})
+
+    async def _watch(self, request: web.Request) -> web.Response:
+        kind = read_as(_Watch, await _body(request), "watch").type
+        if kind is not None and kind not in DIGEST_BYTES:
+            raise Malformed(f"watch.type: must be null or one of {', '.join(DIGEST_BYTES)}")
+        self._service.watched.watch(kind)
+        _log.info("identifiers are watched: %s", kind)
+        return await self._watched(request)
 
     async def _refuse_connections(self, request: web.Request) -> web.Response:
         seconds = read_as(_Refuse, await _body(request), "refuse").seconds

@@ -7,7 +7,7 @@ function, so a client that hangs up cannot leave a call half done.
 
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from connector.sandbox.emulator.accounts import Accounts, Directory
 from connector.sandbox.emulator.answers import (
@@ -33,8 +33,11 @@ from connector.sandbox.emulator.memberships import Memberships
 from connector.sandbox.emulator.parameters import parse_call
 from connector.sandbox.emulator.rates import Limits, Rates
 from connector.sandbox.emulator.stats import Stats
-from connector.sandbox.emulator.tiktok_facts import Refused, Violation
+from connector.sandbox.emulator.tiktok_facts import Code, Refused, Violation
 from connector.sandbox.emulator.under_way import CallsUnderWay
+from connector.sandbox.emulator.watched import Watched
+
+_SUCCESS: Final = (str(Code.OK.value), str(Code.PARTIAL.value))
 
 
 class Received(NamedTuple):
@@ -62,6 +65,7 @@ class Service:
         self.faults = FaultPlan(seed)
         self.stats = Stats()
         self.under_way = CallsUnderWay()
+        self.watched = Watched()
         self._request_ids = RequestIds()
 
     def handle(self, received: Received, now: float) -> Reply:
@@ -79,6 +83,7 @@ class Service:
         """Forget members and statistics; accounts, limits and faults stay."""
         self.memberships.clear()
         self.stats.clear()
+        self.watched.clear()
         self.rates.clear()
         if seed is not None:
             self.faults.reseed(seed)
@@ -93,6 +98,8 @@ class Service:
             reply = envelope(apply(now), request_id)
             if fault:
                 reply = after_the_call(fault, reply)
+        if reply.outcome in _SUCCESS:
+            self.watched.answered(call)
         return reply
 
     def _note(self, call: ApiCall | Violation, ticket: int) -> None:
@@ -133,6 +140,7 @@ class Service:
         if isinstance(call, MappingCall):
             self.memberships.apply(call)
             self.stats.applied(call.rows)
+            self.watched.applied(call, now)
             return ok()
         if isinstance(call, SegmentAudienceCall):
             if call.action == "create":

@@ -1,0 +1,80 @@
+"""The backlog of a replay: lanes that can give a change up, and the account of how each letter's changes ended.
+
+Owns that account. Delivery's own rules are untouched.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+
+from connector.core.batch import Batch, Row
+from connector.core.checkpoint import Span
+from connector.core.lane import Lane, Limits
+from connector.core.routing import AudienceKey, Route
+from connector.delivery.accounts import Account
+from connector.delivery.backlog import Backlog
+from connector.replay.watch import Watch
+from connector.telemetry.events import ChangeEnd, DeliveryEvents
+
+
+class RevocableLane(Lane):
+    """A lane that can give up the change of one identifier."""
+
+    def withdraw(self, slot: int, digest: str) -> bool:
+        """Give up a pending change of the identifier, as if a newer one had come; False when none is pending."""
+        older = self._slots[slot][1].pop(digest, None)
+        if older is not None:
+            self._take_over(older, slot)
+        return older is not None
+
+
+class Ledger(Backlog):
+    """A backlog that tells how the changes of each span ended.
+
+    Attributes:
+        watch: the identifiers of all rows that are accepted.
+        ends: by span, how many of its changes ended how.
+        gives_up: what is withdrawn from now on is left for another time, and not superseded.
+    """
+
+    def __init__(
+        self,
+        accounts: Mapping[str, Account],
+        routes: Iterable[Route],
+        slots: int,
+        limits: Limits,
+        cell_bytes: Callable[[str], int],
+        telemetry: DeliveryEvents,
+    ) -> None:
+        self.watch = Watch()
+        self.ends: defaultdict[Span, Counter[ChangeEnd]] = defaultdict(Counter)
+        self.gives_up = False
+        self._lanes: dict[AudienceKey, RevocableLane] = {}
+        super().__init__(accounts, routes, slots, limits, cell_bytes, telemetry)
+
+    def _lane(self, key: AudienceKey) -> RevocableLane:
+        cell_bytes = self._cell_bytes(key.audience_id)
+        lane = RevocableLane(self._slots, self._limits, cell_bytes, self._superseded)
+        self._lanes[key] = lane
+        return lane
+
+    def withdraw(self, audience: AudienceKey, slot: int, digest: str) -> bool:
+        """Give up the pending change of the identifier; False when none is pending."""
+        return self._lanes[audience].withdraw(slot, digest)
+
+    def end(self, batch: Batch, how: ChangeEnd) -> None:
+        """All changes of a batch have ended in this way."""
+        for row in batch.rows:
+            self._note(row, how)
+        super().end(batch, how)
+
+    def end_row(self, row: Row, how: ChangeEnd) -> None:
+        """One change has ended in this way."""
+        self._note(row, how)
+        super().end_row(row, how)
+
+    def _note(self, row: Row, how: ChangeEnd) -> None:
+        self.watch.row_ended(row)
+        self.ends[row.span][how] += 1
+
+    def _superseded(self, row: Row) -> None:
+        self.end_row(row, ChangeEnd.HANDED_OVER if self.gives_up else ChangeEnd.SUPERSEDED)

@@ -1,0 +1,71 @@
+"""A megabyte of anything, through every decoder and on to rows: a closed reason at most, and never a long hold."""
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+
+from connector.assembly import _FORMATS
+from connector.core.identity import IdentityMap, IdentityMapping, Target
+from connector.errors import InvalidRecord
+from connector.formats.membership import DECODE_REASONS, Decode
+from tests.fuzz.hostile import (
+    EVENTS,
+    MOST_SECONDS,
+    PROFILES,
+    event,
+    event_of_profile,
+    like_the_service,
+    seconds_of,
+)
+
+MAPPINGS = (
+    IdentityMapping("email", Target.EMAIL_SHA256),
+    IdentityMapping("phone", Target.PHONE_SHA256, default_region="US"),
+    IdentityMapping("idfa", Target.IDFA_SHA256),
+)
+
+every_format = pytest.mark.parametrize(
+    "decode", [one.decode for one in _FORMATS.values()], ids=_FORMATS
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _like_the_service() -> Iterator[None]:
+    with like_the_service():
+        yield
+
+
+def decode_only(decode: Decode, value: bytes) -> None:
+    reason = DECODE_REASONS[0]
+    try:
+        decode(value)
+    except InvalidRecord as invalid:
+        reason = invalid.reason
+    assert reason in DECODE_REASONS
+
+
+def to_rows(decode: Decode, value: bytes) -> None:
+    identities = IdentityMap(MAPPINGS)
+    with contextlib.suppress(InvalidRecord):
+        for membership in decode(value):
+            if not identities.rows(membership.identities):
+                identities.judge(membership.identities)
+
+
+@every_format
+@pytest.mark.parametrize(("name", "place"), EVENTS)
+def test_a_megabyte_of_anything_is_decoded_or_refused_in_time(
+    decode: Decode, name: str, place: str
+) -> None:
+    value = event(name, place)
+
+    assert seconds_of(lambda: decode_only(decode, value)) < MOST_SECONDS
+
+
+@every_format
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_megabyte_of_identities_becomes_rows_or_none_in_time(decode: Decode, name: str) -> None:
+    value = event_of_profile(name)
+
+    assert seconds_of(lambda: to_rows(decode, value)) < MOST_SECONDS
