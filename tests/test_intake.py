@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -14,6 +14,7 @@ from connector.core.rate_limit import RateLimit
 from connector.core.routing import AudienceKey, Route, RoutingTable
 from connector.errors import KafkaUnavailable
 from connector.formats import native
+from connector.formats.membership import Format
 from connector.intake import Intake, Ownership
 from connector.pauses import Pauses, ReadingBounds
 from connector.pipeline import Pipeline
@@ -44,6 +45,12 @@ def events(start: int, count: int, segment: str = "segment-1") -> list[bytes]:
     return [event(user, segment) for user in range(start, start + count)]
 
 
+ROUTES = (
+    *(Route(f"segment-{one}", AudienceKey("emea", str(one))) for one in (1, 2, 3)),
+    *(Route("both", AudienceKey("emea", str(one))) for one in (2, 3)),
+)
+
+
 class Flow(Rig):
     """The rig with an intake: one topic of two partitions, and a segment `both` with two routes."""
 
@@ -58,6 +65,8 @@ class Flow(Rig):
         most_uncommitted: int = 1_000_000,
         most_blocked: int = 100_000,
         sets_aside: bool = False,
+        shape: Format = native.FORMAT,
+        routes: Sequence[Route] = ROUTES,
     ) -> None:
         super().__init__(qps=qps, linger=linger, most_blocked=most_blocked, sets_aside=sets_aside)
         loop = asyncio.get_running_loop()
@@ -65,16 +74,14 @@ class Flow(Rig):
         self.kafka.create_topic(TOPIC, 2)
         self.source = FakeSource(self.kafka, GROUP, [TOPIC], poll_records=poll_records)
         self.committed = self.kafka.committed[GROUP]
-        routes = [Route(f"segment-{one}", AudienceKey("emea", str(one))) for one in (1, 2, 3)]
-        routes += [Route("both", AudienceKey("emea", str(one))) for one in (2, 3)]
-        identities = IdentityMap(
+        self.identities = IdentityMap(
             [IdentityMapping("email", TARGETS[0]), IdentityMapping("phone", TARGETS[1])]
         )
         self.checkpoint.assign(())
         told = IntakeEvents(self.telemetry.metrics, loop.time, lambda: 1_800_000_000.0)
         pipeline = Pipeline(
-            {TOPIC: native.FORMAT},
-            identities,
+            {TOPIC: shape},
+            self.identities,
             RoutingTable(routes, {"emea": "7", "apac": "8"}),
             self.checkpoint,
             self.backlog,

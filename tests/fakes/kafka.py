@@ -62,18 +62,29 @@ class FakeKafka:
             self._append(Partition(topic, number), key, value)
         self._wake()
 
-    def push(self, partition: Partition, values: Iterable[bytes | Hole | None]) -> None:
+    def push(
+        self,
+        partition: Partition,
+        values: Iterable[bytes | Hole | None],
+        headers: tuple[tuple[str, bytes], ...] = (),
+    ) -> None:
         """Write values, or holes, to one partition."""
         for value in values:
             if isinstance(value, Hole):
                 self.logs[partition].append(value)
             else:
-                self._append(partition, b"key", value)
+                self._append(partition, b"key", value, headers)
         self._wake()
 
-    def _append(self, partition: Partition, key: bytes | None, value: bytes | None) -> None:
+    def _append(
+        self,
+        partition: Partition,
+        key: bytes | None,
+        value: bytes | None,
+        headers: tuple[tuple[str, bytes], ...] = (),
+    ) -> None:
         log = self.logs[partition]
-        log.append(FakeRecord(len(log), 1000 + len(log), key, value))
+        log.append(FakeRecord(len(log), 1000 + len(log), key, value, headers))
 
     def _wake(self) -> None:
         for member in self.members:
