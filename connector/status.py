@@ -139,7 +139,13 @@ class Status:
         self._publish_partitions(metrics)
         self._publish_ages(metrics)
         self._publish_halts(metrics)
-        for (source, reason), count in parts.identities.dropped.items():
+        self._publish_identifiers(metrics)
+
+    def _publish_identifiers(self, metrics: Catalogue) -> None:
+        identities = self._parts.identities
+        for (source, kind), count in identities.kinds.totals().items():
+            metrics.identifiers_usable.set(count, source, kind)
+        for (source, reason), count in identities.dropped.items():
             metrics.identifiers_dropped.set(count, source, reason)
 
     def _publish_partitions(self, metrics: Catalogue) -> None:

@@ -15,6 +15,15 @@ from enum import StrEnum
 from itertools import zip_longest
 from typing import NamedTuple
 
+from connector.core.kinds import Counts, Kinds
+from connector.core.suspicion import (
+    ALREADY_HASHED,
+    BASE64_DIGEST,
+    NO_DASHES,
+    OTHER_DIGEST,
+    ZERO_DEVICE_ID,
+    suspicion,
+)
 from connector.errors import InvalidRecord
 
 Digests = list[str | None]
@@ -60,8 +69,22 @@ MALFORMED = "malformed"
 NOT_A_DIGEST = "not_a_digest"
 KNOWN_BAD_DIGEST = "known_bad_digest"
 TOO_MANY_VALUES = "too_many_values"
+NO_COUNTRY_CODE = "no_country_code"
 UNMAPPED = "unmapped"
-DROP_REASONS = (NOT_TEXT, MALFORMED, NOT_A_DIGEST, KNOWN_BAD_DIGEST, TOO_MANY_VALUES, UNMAPPED)
+DROP_REASONS = (
+    NOT_TEXT,
+    MALFORMED,
+    NO_COUNTRY_CODE,
+    NO_DASHES,
+    ZERO_DEVICE_ID,
+    NOT_A_DIGEST,
+    ALREADY_HASHED,
+    OTHER_DIGEST,
+    BASE64_DIGEST,
+    KNOWN_BAD_DIGEST,
+    TOO_MANY_VALUES,
+    UNMAPPED,
+)
 
 MOST_VALUES = 1000
 """So many values of one namespace are looked at in a profile: more are no person's, and would hold the event loop."""
@@ -74,6 +97,9 @@ _MOST_PHONE_TEXT = 250
 
 _MOST_PHONE_DIGITS = 32
 """No number has more with all its prefixes; a longer one only takes the library long to refuse."""
+
+_LEAST_PHONE_DIGITS = 7
+"""Fewer are hardly a number that lacks its country code."""
 
 Normalise = Callable[[str], str]
 """Trimmed text to its normal form; raises Unusable."""
@@ -108,8 +134,10 @@ def normalise_email(text: str) -> str:
 
 def normalise_device_id(text: str) -> str:
     text = text.lower()
-    if _UUID(text) is None or text == _ZERO_UUID:
+    if _UUID(text) is None:
         raise Unusable(MALFORMED)
+    if text == _ZERO_UUID:
+        raise Unusable(ZERO_DEVICE_ID)
     return text
 
 
@@ -141,8 +169,11 @@ def phone(default_region: str | None) -> Normalise:
         if bare.startswith("+"):
             if _E164(bare) is not None:
                 return bare
-        elif default_region is not None and _is_short_number(bare):
-            return _national(bare, default_region)
+        elif _is_short_number(bare):
+            if default_region is not None:
+                return _national(bare, default_region)
+            if len(bare) >= _LEAST_PHONE_DIGITS:
+                raise Unusable(NO_COUNTRY_CODE)
         raise Unusable(MALFORMED)
 
     return normalise
@@ -175,30 +206,43 @@ def normaliser(mapping: IdentityMapping) -> Normalise:
     return normalise_device_id
 
 
-def encoder(mapping: IdentityMapping) -> Encode:
+def encoder(mapping: IdentityMapping, note: Callable[[bool], object] = bool) -> Encode:
     """The whole way of this mapping's values: trim, recognise a digest, normalise, hash.
 
     A value that is already a digest of the target's length passes, lower-cased, and is never hashed twice.
+    It comes back as the very same object, so that it can be told from a plain one at no cost, or is noted.
+
+    Args:
+        note: called when a digest is not passed on as it was given, with whether it was in upper case.
     """
     algorithm = hashlib.md5 if mapping.target.endswith("_MD5") else hashlib.sha256
     length = algorithm().digest_size * 2
     normalise = normaliser(mapping)
     transformation = mapping.transformation
+    is_device_id = not mapping.target.startswith(("EMAIL", "PHONE"))
 
     def encode(value: str) -> str:
         text = value.strip()
         if len(text) == length and transformation is not Transformation.ALWAYS:
-            digest = text.lower()
-            if _HEX(digest) is not None:
+            is_lower = _HEX(text) is not None
+            digest = text if is_lower else text.lower()
+            if is_lower or _HEX(digest) is not None:
                 if digest in _KNOWN_BAD:
                     raise Unusable(KNOWN_BAD_DIGEST)
+                if digest is not value:
+                    note(not is_lower)
                 return digest
         if transformation is Transformation.NEVER:
-            raise Unusable(NOT_A_DIGEST)
+            raise Unusable(suspicion(text, length, is_device_id=False) or NOT_A_DIGEST)
         try:
             return algorithm(normalise(text).encode()).hexdigest()
         except UnicodeEncodeError:  # half of a surrogate pair, which JSON can hold
             raise Unusable(MALFORMED) from None
+        except Unusable:
+            closer = suspicion(text, length, is_device_id=is_device_id)
+            if closer is None:
+                raise
+            raise Unusable(closer) from None
 
     return encode
 
@@ -209,18 +253,26 @@ class IdentityMap:
     Attributes:
         targets: the distinct targets in configured order; a slot is an index into it.
         dropped: how many identifiers were dropped, by (configured source or "other", reason).
+        kinds: how many were usable, by configured source and what they were.
     """
 
     def __init__(self, mappings: Sequence[IdentityMapping]) -> None:
         self.targets = tuple(dict.fromkeys(mapping.target for mapping in mappings))
         self.dropped: Counter[tuple[str, str]] = Counter()
-        self._sources = tuple(
-            (mapping.source.lower(), self.targets.index(mapping.target), encoder(mapping))
-            for mapping in mappings
-        )
-        self._namespaces = frozenset(namespace for namespace, _, _ in self._sources)
+        namespaces = [mapping.source.lower() for mapping in mappings]
+        self._namespaces = frozenset(namespaces)
         # Two sources of one target make two rows of single values, and one source of two is counted twice.
-        self._one_to_one = len(self.targets) == len(self._sources) == len(self._namespaces)
+        one_to_one = len(self.targets) == len(mappings) == len(self._namespaces)
+        self.kinds = Kinds(namespaces, has_patterns=one_to_one)
+        encoders = [
+            encoder(mapping, self.kinds.note_for(position))
+            for position, mapping in enumerate(mappings)
+        ]
+        slots = [self.targets.index(mapping.target) for mapping in mappings]
+        self._sources = tuple(zip(namespaces, slots, encoders, self.kinds.counts, strict=True))
+        self._short = (
+            tuple(zip(namespaces, encoders, self.kinds.units, strict=True)) if one_to_one else ()
+        )
 
     @property
     def sources(self) -> frozenset[str]:
@@ -234,17 +286,26 @@ class IdentityMap:
         One plain or hashed string under each name is the usual case and has the short way; whatever is
         unusual in any respect takes the general one, which alone counts.
         """
-        row: Digests = [None] * len(self.targets)
-        found = 0
+        row: Digests = []
+        pattern = 0
         try:
-            for namespace, slot, encode in self._sources:
+            for namespace, encode, unit in self._short:
                 value = identities.get(namespace)
                 if type(value) is str:
-                    row[slot] = encode(value)
-                    found += 1
+                    digest = encode(value)
+                    row.append(digest)
+                    pattern += unit
+                    if digest is value:
+                        pattern += unit
+                else:
+                    row.append(None)
         except Unusable:
             return self._rows_of_any(identities)
-        if self._one_to_one and found == len(identities) > 0:
+        kinds = self.kinds
+        if kinds.sizes[pattern] == len(identities) > 0:
+            kinds.profiles[pattern] += 1
+            if kinds.odd:
+                kinds.settle()
             return [row]
         return self._rows_of_any(identities)
 
@@ -265,23 +326,28 @@ class IdentityMap:
         if not any(map(_present, identities.values())):
             raise InvalidRecord("no_identities", "identities holds no value")
 
-    def _encode(self, namespace: str, encode: Encode, value: object) -> str | None:
+    def _encode(self, namespace: str, encode: Encode, counts: Counts, value: object) -> str | None:
         try:
-            if type(value) is str:
-                return encode(value)
-            raise Unusable(NOT_TEXT)  # noqa: TRY301  one place counts
+            if type(value) is not str:
+                raise Unusable(NOT_TEXT)  # noqa: TRY301  one place counts
+            digest = encode(value)
         except Unusable as unusable:
             self.dropped[namespace, str(unusable)] += 1
             return None
+        counts[digest is value] += 1
+        return digest
 
     def _rows_of_any(self, identities: Mapping[str, object]) -> list[Digests]:
         """The general path: lists, namespaces in any case, several sources for one target."""
+        self.kinds.odd.clear()  # the short way may have noted some before it gave up
         values = self._by_namespace(identities)
         columns: list[Digests] = [[] for _ in self.targets]
-        for namespace, slot, encode in self._sources:
+        for namespace, slot, encode, counts in self._sources:
             for value in values.get(namespace, ()):
                 absent = value is None or value == ""
-                columns[slot].append(None if absent else self._encode(namespace, encode, value))
+                digest = None if absent else self._encode(namespace, encode, counts, value)
+                columns[slot].append(digest)
+        self.kinds.settle()
         return [list(row) for row in zip_longest(*columns) if any(row)]
 
     def _by_namespace(self, identities: Mapping[str, object]) -> dict[str, list[object]]:
@@ -306,7 +372,7 @@ class IdentityMap:
     def _count_beyond(self, namespace: str, values: list[object]) -> None:
         present = len(values) - values.count(None) - values.count("")
         if present:
-            uses = sum(source == namespace for source, _, _ in self._sources)
+            uses = sum(source == namespace for source, *_ in self._sources)
             self.dropped[namespace, TOO_MANY_VALUES] += present * uses
 
 

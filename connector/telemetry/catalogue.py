@@ -51,6 +51,11 @@ class Catalogue:
         self.record_errors = _counter(
             "record_errors_total", "topic reason", "What was wrong with records."
         )
+        self.identifiers_usable = _counter(
+            "identifiers_usable_total",
+            "source kind",
+            "Identifiers that became or were a digest, by source namespace and by what they were.",
+        )
         self.identifiers_dropped = _counter(
             "identifiers_dropped_total",
             "source reason",

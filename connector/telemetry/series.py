@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from connector import __version__
 from connector.core.identity import DROP_REASONS, OTHER_SOURCE, UNMAPPED, Target
+from connector.core.kinds import Kind
 from connector.core.model import Action
 from connector.telemetry.catalogue import Catalogue
 from connector.telemetry.events import MAPPING, PROBE, ChangeEnd, RecordEnd
@@ -30,6 +31,8 @@ def prepare(
         for change_end in ChangeEnd:
             metrics.changes.ensure(topic, change_end)
     for source in sources:
+        for kind in Kind:
+            metrics.identifiers_usable.ensure(source, kind)
         for reason in DROP_REASONS:
             if reason != UNMAPPED:
                 metrics.identifiers_dropped.ensure(source, reason)

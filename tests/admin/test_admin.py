@@ -351,6 +351,7 @@ def fill(site: Site) -> None:
             family.add(1, *labels)
     parts.put(EMEA, parts.track(FIRST, 42, oldest_ms=1_759_999_000_000))
     parts.identities.dropped["email", "malformed"] += 3
+    parts.identities.rows({"email": ["1@b.c", "2@b.c"]})
 
 
 def test_prometheus_own_checker_finds_nothing_wrong() -> None:
@@ -409,6 +410,8 @@ def test_gauges_are_what_is_true_at_the_scrape() -> None:
         assert seen["oldest_uncommitted_timestamp_seconds"] == {("members",): 1_759_999_000.0}
         assert seen["oldest_pending_change_timestamp_seconds"].keys() == {()}
         assert seen["identifiers_dropped_total"]["malformed", "email"] == 3.0
+        assert seen["identifiers_usable_total"]["plain", "email"] == 2.0
+        assert seen["identifiers_usable_total"]["digest_upper_case", "email"] == 0.0
 
         site.parts.backlog.forget()
         site.parts.checkpoint.assign([])

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from connector.core.identity import (
     KNOWN_BAD_DIGEST,
     MALFORMED,
     MOST_VALUES,
+    NO_COUNTRY_CODE,
     NOT_A_DIGEST,
     NOT_TEXT,
     OTHER_SOURCE,
@@ -24,6 +26,13 @@ from connector.core.identity import (
     Unusable,
     encoder,
     normaliser,
+)
+from connector.core.suspicion import (
+    ALREADY_HASHED,
+    BASE64_DIGEST,
+    NO_DASHES,
+    OTHER_DIGEST,
+    ZERO_DEVICE_ID,
 )
 from connector.errors import InvalidRecord
 
@@ -45,13 +54,21 @@ def md5(text: str) -> str:
     return hashlib.md5(text.encode()).hexdigest()
 
 
+def base64(length: int, others: bytes = b"+/") -> str:
+    return b64encode(sha256("a@b.c").encode()[:length], others).decode()
+
+
+MD5 = md5("a@b.c")
+BARE_UUID = UUID.replace("-", "")
+
+
 def usable(mapping: IdentityMapping, value: str) -> str | None:
     """The value's normal form; None when it is not usable."""
     try:
         return normaliser(mapping)(value.strip())
     except Unusable as unusable:
         reason = str(unusable)
-    assert reason == MALFORMED
+    assert reason in {MALFORMED, NO_COUNTRY_CODE, ZERO_DEVICE_ID}
     return None
 
 
@@ -108,6 +125,15 @@ def test_the_published_examples_have_their_published_digests(
         ("a@b.c.", "a@b.c."),
         ("a@.b.c", "a@.b.c"),
         ("jürgen@müller.de", "jürgen@müller.de"),
+        ("JÜRGEN@MÜLLER.DE", "jürgen@müller.de"),
+        ("u\u0308@b.c", "u\u0308@b.c"),
+        ("STRASSE@Straße.de", "strasse@straße.de"),
+        ("ΝΊΚΟΣ@Παράδειγμα.ΕΛ", "νίκος@παράδειγμα.ελ"),
+        ("Иван@Пример.РФ", "иван@пример.рф"),
+        ("İpek@örnek.tr", "i\u0307pek@örnek.tr"),
+        ("用户@例子.广告", "用户@例子.广告"),
+        ("Jane@XN--Mller-KVA.de", "jane@xn--mller-kva.de"),
+        ("用户@例子。广告", None),
         ('"odd"@example.com', '"odd"@example.com'),
         ("a@b", None),
         ("a@b.", None),
@@ -272,13 +298,43 @@ def test_a_digest_of_the_targets_length_passes_lower_cased(
     ("mapping", "transformation", "value", "reason"),
     [
         pytest.param(
-            EMAIL, "always", sha256("a@b.c"), MALFORMED, id="a digest where all are plain"
+            EMAIL, "always", sha256("a@b.c"), ALREADY_HASHED, id="a digest where all are plain"
         ),
         pytest.param(EMAIL, "never", "a@b.c", NOT_A_DIGEST, id="a plain one where all are digests"),
         pytest.param(EMAIL, "never", "", NOT_A_DIGEST, id="nothing where all are digests"),
-        pytest.param(EMAIL, "auto", md5("a@b.c"), MALFORMED, id="MD5 for a SHA-256 target"),
-        pytest.param(EMAIL, "never", md5("a@b.c"), NOT_A_DIGEST, id="MD5, and only digests"),
-        pytest.param(GAID_MD5, "auto", sha256(UUID), MALFORMED, id="SHA-256 for an MD5 target"),
+        pytest.param(EMAIL, "auto", md5("a@b.c"), OTHER_DIGEST, id="MD5 for a SHA-256 target"),
+        pytest.param(EMAIL, "never", md5("a@b.c"), OTHER_DIGEST, id="MD5, and only digests"),
+        pytest.param(GAID_MD5, "auto", sha256(UUID), OTHER_DIGEST, id="SHA-256 for an MD5 target"),
+        pytest.param(EMAIL, "auto", MD5.upper(), OTHER_DIGEST, id="MD5 in upper case"),
+        pytest.param(EMAIL, "always", MD5, OTHER_DIGEST, id="MD5 where all are plain"),
+        pytest.param(PHONE, "auto", "ab" * 20, OTHER_DIGEST, id="SHA-1"),
+        pytest.param(PHONE, "auto", "ab" * 28, OTHER_DIGEST, id="SHA-224"),
+        pytest.param(IDFA, "auto", "ab" * 48, OTHER_DIGEST, id="SHA-384"),
+        pytest.param(IDFA, "never", "ab" * 64, OTHER_DIGEST, id="SHA-512"),
+        pytest.param(IDFA, "auto", MD5, OTHER_DIGEST, id="MD5 of a device id"),
+        pytest.param(EMAIL, "auto", base64(32), BASE64_DIGEST, id="SHA-256 in Base64"),
+        pytest.param(EMAIL, "always", base64(32), BASE64_DIGEST, id="Base64 where all are plain"),
+        pytest.param(GAID_MD5, "never", base64(16), BASE64_DIGEST, id="MD5 in Base64"),
+        pytest.param(PHONE, "auto", base64(32, b"-_"), BASE64_DIGEST, id="in the URL's alphabet"),
+        pytest.param(EMAIL, "auto", base64(31), MALFORMED, id="Base64 of another length"),
+        pytest.param(EMAIL, "auto", base64(32)[:-2] + "9=", MALFORMED, id="Base64 with odd bits"),
+        pytest.param(EMAIL, "auto", "!" * 43 + "=", MALFORMED, id="not Base64"),
+        pytest.param(IDFA, "auto", BARE_UUID, NO_DASHES, id="a device id without dashes"),
+        pytest.param(IDFA, "auto", BARE_UUID.upper(), NO_DASHES, id="in upper case, too"),
+        pytest.param(GAID_MD5, "always", BARE_UUID, NO_DASHES, id="for MD5, all plain"),
+        pytest.param(GAID_MD5, "always", MD5, ALREADY_HASHED, id="MD5 where all are plain ids"),
+        pytest.param(IDFA, "never", BARE_UUID, OTHER_DIGEST, id="no dashes, and only digests"),
+        pytest.param(EMAIL, "auto", BARE_UUID, OTHER_DIGEST, id="a device id under an e-mail"),
+        pytest.param(IDFA, "auto", ZERO_UUID, ZERO_DEVICE_ID, id="the device id of nobody"),
+        pytest.param(IDFA, "always", "0" * 32, ZERO_DEVICE_ID, id="the same without dashes"),
+        pytest.param(IDFA, "never", ZERO_UUID, NOT_A_DIGEST, id="the same, and only digests"),
+        pytest.param(PHONE, "auto", "(213) 373-4253", NO_COUNTRY_CODE, id="a national number"),
+        pytest.param(PHONE, "always", "0012133734253", NO_COUNTRY_CODE, id="zeros for the plus"),
+        pytest.param(PHONE, "auto", "123456", MALFORMED, id="too short to lack a country code"),
+        pytest.param(PHONE, "auto", "1" * 33, MALFORMED, id="too long to lack a country code"),
+        pytest.param(PHONE, "auto", "12133734253 x", MALFORMED, id="no number at all"),
+        pytest.param(US_PHONE, "auto", "2222222", MALFORMED, id="not valid in the region"),
+        pytest.param(PHONE, "never", "2133734253", NOT_A_DIGEST, id="plain, and only digests"),
         pytest.param(EMAIL, "auto", sha256("a@b.c")[:-1], MALFORMED, id="one digit short"),
         pytest.param(EMAIL, "auto", sha256("a@b.c") + "0", MALFORMED, id="one digit more"),
         pytest.param(EMAIL, "auto", "g" * 64, MALFORMED, id="not hexadecimal"),
@@ -292,7 +348,7 @@ def test_what_is_neither_a_digest_nor_a_usable_value_is_refused(
     encode = encoder(mapping._replace(transformation=Transformation(transformation)))
 
     with pytest.raises(Unusable, match=f"^{reason}$"):
-        encode(value)
+        encode(f" {value}\n")
 
 
 @pytest.mark.parametrize("text", ["", "null", "undefined", "none", ZERO_UUID])

@@ -39,6 +39,7 @@ values = (
     | st.text(max_size=5).map("{}@b.c".format)
     | st.text("0123456789abcdefABCDEF", min_size=64, max_size=64)
     | st.text("0123456789abcdef", min_size=32, max_size=32)
+    | st.binary(min_size=32, max_size=32).map(bytes.hex).map("{} ".format)
     | st.sampled_from(["jane@example.com", "+12133734253", " Jane@Example.com", ""])
 )
 mappings = st.builds(
@@ -167,6 +168,7 @@ def test_single_values_and_lists_of_one_are_the_same(
 
     assert rows == general.rows({name: [value] for name, value in profile.items()})
     assert short.dropped == general.dropped
+    assert short.kinds.totals() == general.kinds.totals()
 
 
 def is_present(value: Any) -> bool:
@@ -198,6 +200,7 @@ def test_every_value_becomes_a_digest_or_is_counted_or_is_absent(
 
     assert digests + identities.dropped.total() - other == present
     assert other == unmapped
+    assert sum(identities.kinds.totals().values()) == digests
     assert all(any(row) and len(row) == len(identities.targets) for row in rows)
     assert {source for source, _ in identities.dropped} <= {*identities.sources, OTHER_SOURCE}
     assert {reason for _, reason in identities.dropped} <= set(DROP_REASONS)

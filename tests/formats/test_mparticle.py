@@ -398,4 +398,4 @@ def test_a_digest_that_suits_no_target_is_dropped_and_counted_later(
     judged = IdentityMap([IdentityMapping(namespace, target)])
 
     assert judged.rows(one.identities) == ([] if digest is None else [[digest]])
-    assert judged.dropped == ({(namespace, "malformed"): 1} if digest is None else {})
+    assert judged.dropped == ({(namespace, "other_digest"): 1} if digest is None else {})

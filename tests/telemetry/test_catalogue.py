@@ -34,6 +34,7 @@ api_retries_total                        counter    endpoint reason
 rate_limit_wait_seconds_total            counter    endpoint
 rate_limited_total                       counter    endpoint
 identifiers_sent_total                   counter    type action
+identifiers_usable_total                 counter    source kind
 identifiers_dropped_total                counter    source reason
 dead_letters_total                       counter    topic reason
 destination_halted                       gauge      destination

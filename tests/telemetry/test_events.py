@@ -9,7 +9,8 @@ from structlog.testing import capture_logs
 
 from connector.core.batch import Batch, Row
 from connector.core.checkpoint import Checkpoint, Span
-from connector.core.identity import Target
+from connector.core.identity import DROP_REASONS, UNMAPPED, Target
+from connector.core.kinds import Kind
 from connector.core.model import Action, Partition
 from connector.core.outcome import Delivered, Rejected, Response, Retryable
 from connector.core.rate_limit import RateLimit
@@ -228,3 +229,6 @@ def test_series_of_closed_sets_exist_from_the_start() -> None:
     assert {code for _, code in metrics.api_requests.values} == {"0", "40002", "timeout"}
     assert metrics.build_info.values.popitem()[1] == 1
     assert set(metrics.identifiers_dropped.values.values()) == {0}
+    assert metrics.identifiers_usable.values == {("email", kind): 0 for kind in Kind}
+    reasons = {reason for source, reason in metrics.identifiers_dropped.values if source == "email"}
+    assert reasons == set(DROP_REASONS) - {UNMAPPED}
