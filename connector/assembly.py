@@ -288,19 +288,22 @@ def _custom_mapping(mapping: MappingSettings) -> custom.CustomMapping:
 
 def identity_map(settings: Settings) -> IdentityMap:
     """The configured identities."""
-    return IdentityMap(
-        [
-            IdentityMapping(
-                one.source,
-                Target(one.target),
-                Transformation(one.transformation),
-                one.default_region,
-                one.strip_plus,
-                one.strip_dots,
-            )
-            for one in settings.identities
-        ]
-    )
+    return IdentityMap(identity_mappings(settings))
+
+
+def identity_mappings(settings: Settings) -> list[IdentityMapping]:
+    """The configured ways from namespaces to targets."""
+    return [
+        IdentityMapping(
+            one.source,
+            Target(one.target),
+            Transformation(one.transformation),
+            one.default_region,
+            one.strip_plus,
+            one.strip_dots,
+        )
+        for one in settings.identities
+    ]
 
 
 def routes_of(settings: Settings, identities: IdentityMap) -> list[Route]:

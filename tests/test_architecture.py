@@ -20,7 +20,8 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         "connector.__main__": "connector.cli",
         "connector.cli": (
             "connector.app connector.replay connector.assembly connector.sandbox connector.telemetry"
-            " connector.tiktok connector.kafka connector.core connector.settings connector.secret connector.errors connector"
+            " connector.explanation connector.tiktok connector.kafka connector.core connector.settings connector.secret"
+            " connector.errors connector"
         ),
         "connector.app": (
             "connector.admin connector.assembly connector.status connector.watchdog connector.settings connector.errors"
@@ -51,6 +52,9 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         ),
         "connector.committer": "connector.telemetry connector.core connector.errors",
         "connector.until_end": "connector.core",
+        "connector.explanation": (
+            "connector.replay connector.formats connector.core connector.errors"
+        ),
         "connector.replay": (
             "connector.delivery connector.telemetry connector.formats connector.core connector.errors"
         ),
@@ -74,7 +78,12 @@ The parts between delivery and assembly know neither Kafka's client nor TikTok: 
 Formats and core never tell telemetry anything. The sandbox shares no code with what it is there to test.
 """
 
-PURE = ("connector.core", "connector.formats", "connector.tiktok.protocol")
+PURE = (
+    "connector.core",
+    "connector.explanation",
+    "connector.formats",
+    "connector.tiktok.protocol",
+)
 
 PURE_STANDARD_LIBRARY = frozenset(
     {

@@ -26,6 +26,10 @@ _COMMANDS = {
         "what was set aside, and sending it again",
         "connector dead-letters list --config config/connector.yaml",
     ),
+    "explain": (
+        "what a record becomes, step by step; sends nothing",
+        "connector explain segment-membership:3:42",
+    ),
     "demo": (
         "the whole thing on an embedded broker and TikTok emulator",
         "connector demo --events 20000",
