@@ -4,6 +4,7 @@ Each test lets the whole core run on virtual time, two lives or more, and compar
 needs to know what is right, only what is the same.
 """
 
+import asyncio
 import json
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
@@ -100,17 +101,21 @@ def end_of(
     max_rows: int = 1000,
     poll_records: int = 1000,
     linger: float = 1.0,
+    apart: float = 0.0,
 ) -> End:
-    """Let the events of these persons run through."""
+    """Let the events of these persons run through: all there at the start, or so many seconds apart."""
     found: list[End] = []
 
     async def life() -> None:
         one = Life(poll_records=poll_records, linger=linger)
         for audience in one.backlog:
             audience.lane.limits = Limits(max_rows, 1_000_000, linger)
-        for person, value in events:
-            one.kafka.push(home(person), [value])
+        one.emea.seconds = 0.05 + 3 * apart
         async with one.flowing():
+            for person, value in events:
+                one.kafka.push(home(person), [value])
+                if apart:
+                    await asyncio.sleep(apart)
             await one.until_all_is_committed()
         members = {
             (audience, slot): frozenset(digests)
@@ -160,12 +165,13 @@ def test_the_order_of_identities_does_not_matter(some: list[Change], chance: Ran
     st.integers(1, 4),
     st.integers(1, 4),
     st.sampled_from([0.0, 0.3, 5.0]),
+    st.sampled_from([0.0, 0.4, 2.0]),
 )
-def test_how_records_and_rows_are_cut_does_not_matter(
-    some: list[Change], max_rows: int, poll_records: int, linger: float
+def test_how_records_and_rows_are_cut_and_when_they_come_does_not_matter(
+    some: list[Change], max_rows: int, poll_records: int, linger: float, apart: float
 ) -> None:
     events = [*map(written, some)]
-    cut = end_of(events, max_rows, poll_records, linger)
+    cut = end_of(events, max_rows, poll_records, linger, apart)
 
     assert cut.members == end_of(events).members
     assert max((len(call.rows) for call in cut.calls), default=0) <= max_rows

@@ -287,21 +287,21 @@ class IdentityMap:
         unusual in any respect takes the general one, which alone counts.
         """
         row: Digests = []
-        pattern = 0
+        kinds = self.kinds
+        pattern = kinds.all_plain
         try:
             for namespace, encode, unit in self._short:
                 value = identities.get(namespace)
                 if type(value) is str:
                     digest = encode(value)
                     row.append(digest)
-                    pattern += unit
                     if digest is value:
                         pattern += unit
                 else:
                     row.append(None)
+                    pattern -= unit
         except Unusable:
             return self._rows_of_any(identities)
-        kinds = self.kinds
         if kinds.sizes[pattern] == len(identities) > 0:
             kinds.profiles[pattern] += 1
             if kinds.odd:

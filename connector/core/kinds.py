@@ -30,7 +30,8 @@ class Kinds:
         has_patterns: whether a profile may be counted as a whole.
 
     Attributes:
-        units: what a plain value of each source adds to a profile's pattern; a digest adds it twice.
+        all_plain: the pattern of a profile with a plain value of each source, which takes no reckoning.
+        units: what a digest of each source adds to that pattern, and its absence takes away.
         sizes: by pattern, how many sources gave something.
         profiles: by pattern, how many profiles were counted as a whole.
         counts: of what was counted one by one, by position.
@@ -40,6 +41,7 @@ class Kinds:
     def __init__(self, sources: Sequence[str], *, has_patterns: bool) -> None:
         self._sources = sources
         self.units = [3**position if has_patterns else 0 for position in range(len(sources))]
+        self.all_plain = sum(self.units)
         self.sizes = [0]
         for _ in sources if has_patterns else ():
             self.sizes += [size + 1 for size in self.sizes] * 2
