@@ -47,6 +47,9 @@ MALFORMED_TIMESTAMP = "malformed_timestamp"
 MOST_BRACKETS = 20_000
 """Of `[` and `{` together: a record of a megabyte with half a million lists holds the event loop for 0.1 seconds."""
 
+MOST_COMMAS = 50_000
+"""Of as many values, or members of objects, much more than any event has."""
+
 _MOST_DEPTH = 1024
 """The parser's own bound."""
 
@@ -56,10 +59,13 @@ _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 def refuse_too_complex(value: bytes) -> None:
     """Raise InvalidRecord for JSON of more lists and objects than may be made of one record.
 
-    Brackets within texts count too: that needs no parser, and no event has so many of these either.
+    What stands within texts counts too: that needs no parser, and no event has so many of these either.
     """
-    if value.count(b"[") + value.count(b"{") <= MOST_BRACKETS:
+    brackets = value.count(b"[") + value.count(b"{")
+    if brackets <= MOST_BRACKETS and value.count(b",") <= MOST_COMMAS:
         return
+    if brackets <= MOST_BRACKETS:
+        raise InvalidRecord(TOO_COMPLEX, f"more than {MOST_COMMAS} commas")
     begin = value.translate(None, _ALL_BUT_BRACKETS)[: _MOST_DEPTH + 1]
     if not (b"]" in begin or b"}" in begin):
         raise InvalidRecord(MALFORMED_JSON, f"nested more than {_MOST_DEPTH} deep")
