@@ -303,6 +303,57 @@ def test_letters_that_cannot_be_written_pause_the_intake(
     run(test())
 
 
+def test_a_poll_that_takes_long_lets_others_run_in_between(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("connector.intake._PART_RECORDS", 10)
+    monkeypatch.setattr("connector.intake._BREATH_SECONDS", -1.0)  # the clock stands meanwhile
+
+    async def test() -> None:
+        flow = Flow(poll_records=1000)
+        turns: list[int] = []
+
+        async def another() -> None:
+            while True:
+                turns.append(flow.checkpoint.position(P0) or 0)
+                await asyncio.sleep(0)
+
+        async with flow.flowing():
+            task = asyncio.create_task(another())
+            flow.kafka.push(P0, events(0, 1000))
+            async with asyncio.timeout(60):
+                while flow.checkpoint.position(P0) != 1000:  # noqa: ASYNC110  turn by turn
+                    await asyncio.sleep(0)
+            task.cancel()
+            await flow.until_committed({P0: 1000})
+
+        assert len(set(turns)) > 90
+
+    run(test())
+
+
+def test_partitions_that_change_hands_in_the_midst_of_a_poll_are_read_again_from_the_commit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("connector.intake._PART_RECORDS", 10)
+    monkeypatch.setattr("connector.intake._BREATH_SECONDS", -1.0)
+
+    async def test() -> None:
+        flow = Flow(poll_records=1000, linger=0.1, most=100_000)
+        async with flow.flowing():
+            flow.kafka.push(P0, events(0, 1000))
+            async with asyncio.timeout(60):
+                while not 100 <= (flow.checkpoint.position(P0) or 0) < 900:  # noqa: ASYNC110
+                    await asyncio.sleep(0)
+            await flow.source.rebalance([P0, P1])
+            assert flow.committed.get(P0, 0) < 900
+            await flow.until_committed({P0: 1000})
+
+        assert flow.sent() == 1000
+
+    run(test())
+
+
 # --- rebalances
 
 

@@ -53,6 +53,10 @@ class Fences:
         """When the first echo ends; infinity without one."""
         return min((echo.until for echo in self.echoes), default=math.inf)
 
+    def last_echo_ends(self) -> float:
+        """When the last echo ends; in the past without one."""
+        return max((echo.until for echo in self.echoes), default=-math.inf)
+
     def forget_echoes(self, now: float) -> None:
         """Drop the echoes that have ended."""
         self.echoes = [echo for echo in self.echoes if echo.until > now]

@@ -147,6 +147,10 @@ class Lane:
         trigger = ("size" if by_rows else "bytes") if full else ("drain" if draining else "age")
         return self._batch(rows, trigger)
 
+    def in_doubt_until(self) -> float:
+        """Until when TikTok may still apply a call whose fate is unknown; in the past without one."""
+        return self._fences.last_echo_ends()
+
     def has_suspects(self) -> bool:
         """Whether groups of a rejected batch are to be tried."""
         return bool(self._suspects)
@@ -201,12 +205,8 @@ class Lane:
     def shed(self, most: int) -> list[Row]:
         """Give up to so many rows to the caller for good, the oldest first; those under inquiry stay."""
         rows: list[Row] = []
-        while len(rows) < most:
-            oldest = min(
-                self._ready[Action.ADD], self._ready[Action.DELETE], self._held, key=_since
-            )
-            if not oldest.live:
-                break
+        queues = (*self._ready.values(), self._held)
+        while len(rows) < most and (oldest := min(queues, key=_since)).live:
             rows += oldest.take(_only_one)
         self._newest.let_go(rows)
         return rows

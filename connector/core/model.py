@@ -3,7 +3,7 @@
 Owns no behaviour beyond small derived facts, and knows neither Kafka's client nor TikTok's protocol.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -44,6 +44,19 @@ class Chunk(NamedTuple):
     records: Sequence[Record]
     position: int
     unreadable: Sequence[int] = ()
+
+
+def slices(chunk: Chunk, most_records: int, most_bytes: int) -> Iterator[Chunk]:
+    """The chunk in parts, each with its own position; a part has at least one record."""
+    records = chunk.records
+    begin = size = 0
+    for index, record in enumerate(records):
+        value = record.value
+        size += 0 if value is None else len(value)
+        if index > begin and (size > most_bytes or index - begin >= most_records):
+            yield Chunk(records[begin:index], record.offset)
+            begin, size = index, 0 if value is None else len(value)
+    yield Chunk(records[begin:] if begin else records, chunk.position, chunk.unreadable)
 
 
 class Action(StrEnum):

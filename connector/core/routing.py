@@ -74,7 +74,8 @@ class RoutingTable:
     """
 
     def __init__(self, routes: Iterable[Route], advertisers: Mapping[str, str]) -> None:
-        self._by_segment = by_segment(routes)
+        # Who leaves the audience to the event may refuse it: before a change is accepted for another.
+        self._by_segment = by_segment(sorted(routes, key=lambda route: route.is_fixed))
         self._advertisers = advertisers
 
     def __iter__(self) -> Iterator[Route]:

@@ -95,8 +95,10 @@ class Bulkheads:
         """Who reached the bound holds the intake until half of it is gone, or it is mended."""
         most = self._rules.most_rows
         for audience in blocked:
-            limit = most // 2 if audience is self._holding else most
-            if not audience.sets_aside and len(audience.lane) > limit:
+            is_holding = audience is self._holding
+            if is_holding and audience.lane.calls:
+                return audience  # a try is under way, with rows that are not in the lane meanwhile
+            if not audience.sets_aside and len(audience.lane) > (most // 2 if is_holding else most):
                 return audience
         return None
 

@@ -86,6 +86,9 @@ class Dispatcher:
     async def drain(self, seconds: float) -> None:
         """Send what is pending without lingering; return when nothing is left to send, or time is over.
 
+        A call whose fate is unknown is waited for until TikTok cannot apply it any more: the next owner does not
+        know of it.
+
         No call starts so late that it could outlast the drain: when partitions change hands, a call of ours
         that TikTok applies after the next owner's would undo a newer change.
         """
@@ -197,7 +200,10 @@ class Dispatcher:
         now = self._clock()
         start = max(self._next_due(now), now + self._rate.delay(now))
         is_over = start > self._last_start or not self._lease.is_held(now)
-        return self.calls == 0 and is_over
+        return self.calls == 0 and is_over and not self._is_in_doubt(now)
+
+    def _is_in_doubt(self, now: float) -> bool:
+        return any(audience.lane.in_doubt_until() > now for audience in self._backlog)
 
 
 async def _wait_for(event: asyncio.Event, seconds: float) -> None:

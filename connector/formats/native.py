@@ -10,18 +10,20 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
+import orjson
 
 from connector.core.model import Action
 from connector.errors import InvalidRecord
 from connector.formats.membership import (
+    MALFORMED_JSON,
     MALFORMED_TIMESTAMP,
     MISSING_FIELD,
     MOST_BRACKETS,
+    NOT_AN_OBJECT,
     UNKNOWN_STATUS,
     WRONG_TYPE,
     Format,
     Membership,
-    parse_object,
     refuse_too_complex,
 )
 
@@ -44,6 +46,17 @@ class _Event(msgspec.Struct, gc=False):
     timestamp: _Time = None
 
 
+class _Fields(msgspec.Struct):
+    """What is read of an event, of any type. Unknown fields are ignored, also a number that no float holds."""
+
+    profile_id: Any = msgspec.UNSET
+    segment: Any = msgspec.UNSET
+    status: Any = msgspec.UNSET
+    identities: Any = msgspec.UNSET
+    timestamp: Any = msgspec.UNSET
+
+
+_decode_fields = msgspec.json.Decoder(_Fields).decode
 _decode_usual = msgspec.json.Decoder(_Event).decode
 
 
@@ -64,7 +77,9 @@ FORMAT = Format(decode)
 
 
 def _decode_any(value: bytes) -> Membership:
-    event = parse_object(value)
+    event = _tree(value)
+    if not isinstance(event, dict):
+        raise InvalidRecord(NOT_AN_OBJECT, "the value is JSON, but not an object")
     for name, kind in _REQUIRED:
         if name not in event:
             raise InvalidRecord(MISSING_FIELD, f"{name} is missing")
@@ -75,6 +90,22 @@ def _decode_any(value: bytes) -> Membership:
         raise InvalidRecord(UNKNOWN_STATUS, "status is neither entered nor exited")
     problem = None if _is_time(event.get("timestamp")) else MALFORMED_TIMESTAMP
     return Membership(event["segment"], action, event["identities"], problem)
+
+
+def _tree(value: bytes) -> Any:
+    """The JSON as a tree; where only a field that is ignored passes the parser's bounds, without the ignored ones."""
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        value.decode()  # as above, what is skipped is not checked
+        fields = _decode_fields(value)
+    except (UnicodeDecodeError, msgspec.MsgspecError, RecursionError):
+        # The library's message is not passed on: it may quote the record.
+        raise InvalidRecord(MALFORMED_JSON, "the value is not JSON in UTF-8") from None
+    tree = msgspec.structs.asdict(fields)
+    return {name: part for name, part in tree.items() if part is not msgspec.UNSET}
 
 
 def _is_time(timestamp: Any) -> bool:

@@ -4,6 +4,7 @@ Owns which of them run. One that ends by itself, or does not end as it should, i
 says is shown only when nothing personal is in it.
 """
 
+import json
 import random
 import re
 import signal
@@ -106,6 +107,17 @@ class Replicas:
         """Stop all but so many."""
         while len(self._running) > count:
             self.stop(self._running[-1])
+
+    def states(self) -> str:
+        """What each says of itself, and the end of its log: for a run that does not come to its end."""
+        said = []
+        for one in self._running:
+            _, text = get(f"http://127.0.0.1:{one.port}/status")
+            status = json.loads(text or "{}")
+            lanes = [lane for lane in status.get("lanes", ()) if lane["pending"] or lane["reason"]]
+            limits, partitions = status.get("limits"), status.get("partitions")
+            said.append(f"{limits}\n{partitions}\n{lanes}\n{_tail(one.process)}")
+        return "\n".join(said)
 
     def logs_with_personal_data(self) -> int:
         """How many logs hold what no log may."""

@@ -16,12 +16,14 @@ from tests.chaos.faults import REQUEST_SECONDS
 from tests.chaos.load import LOAD_IDENTITIES, MARK_TYPE, Load
 from tests.chaos.repeats import Repeats, count_repeats
 from tests.chaos.verdict import MOST_SENT_TWICE, Verdict, judge
-from tests.end_to_end.deployment import Deployment, Emulator, until
+from tests.end_to_end.deployment import Deployment, Emulator
 from tests.kafka_broker import Broker
 
 _AUDIENCES = 20
 _CALLS_A_SECOND = 100
-_SETTLE_SECONDS = 180.0
+_STILL_SECONDS = 60.0
+"""After the load and the mending: so long may pass without a commit that moves."""
+
 _LATE_SECONDS = 1.0
 
 _SECONDS_TO_JUDGE = 300.0
@@ -151,11 +153,18 @@ def _settle(load: Load, driver: Driver, deployment: Deployment) -> float:
     begun = time.monotonic()
     driver.calm()
 
-    def is_all_committed() -> bool:
+    committed, moved_at = 0, time.monotonic()
+    while not deployment.is_all_committed():
         driver.replicas.keep_running()
-        return deployment.is_all_committed()
-
-    until(is_all_committed, _SETTLE_SECONDS, "everything to be committed")
+        now, before = sum(deployment.committed().values()), committed
+        committed = max(now, before)
+        moved_at = time.monotonic() if now > before else moved_at
+        still = time.monotonic() - moved_at
+        assert still < _STILL_SECONDS, (
+            f"no commit for {still:.0f} s: {sum(deployment.offsets) - now} records are left;"
+            f" {driver.replicas.states()}"
+        )
+        time.sleep(0.5)
     settled = time.monotonic() - begun
     driver.replicas.leave(0)
     time.sleep(_LATE_SECONDS)  # a call that was given up may still be applied

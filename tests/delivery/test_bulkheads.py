@@ -173,6 +173,24 @@ def test_who_may_not_be_set_aside_holds_the_intake_until_half_of_it_is_gone() ->
     run(scenario())
 
 
+def test_a_try_under_way_does_not_let_the_intake_go() -> None:
+    """Its rows are not in the lane meanwhile, and come back when it fails."""
+
+    async def scenario() -> None:
+        rig = Rig(most_blocked=10)
+        async with rig.running():
+            await halted(rig)
+            rig.put(1, digests(1, 50))
+            assert rig.bulkheads.relieve().holding is rig.audience(1)
+
+            rig.emea.seconds = 5.0
+            await rig.until(lambda: rig.audience(1).lane.calls == 1)
+            assert len(rig.audience(1).lane) == 0
+            assert rig.bulkheads.relieve().holding is rig.audience(1)
+
+    run(scenario())
+
+
 def test_a_mended_audience_holds_nothing() -> None:
     async def scenario() -> None:
         rig = Rig(most_blocked=10, qps=1.0)

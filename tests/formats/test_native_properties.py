@@ -80,6 +80,18 @@ def test_the_typed_and_the_general_way_agree(event: dict[str, Any], *, ascii_onl
 
 
 @many
+@given(event=events, number=st.sampled_from([b"2e308", b"-1e999", b"9" * 400, b"1e-999"]))
+def test_a_number_that_no_float_holds_is_ignored_in_an_ignored_field(
+    event: dict[str, Any], number: bytes
+) -> None:
+    value = to_bytes(event | {"segment": "s"}, ascii_only=True)
+    beside = value[:-1] + b',"x":' + number
+
+    assert outcome_of(beside + b"}") == outcome_of(value)
+    assert outcome_of(beside + ',"\u00fc":0}'.encode()) == outcome_of(value)
+
+
+@many
 @given(broken_events())
 def test_they_agree_on_broken_events_too(value: bytes) -> None:
     assert outcome_of(value) == outcome_of(value, general)

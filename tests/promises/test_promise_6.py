@@ -6,7 +6,7 @@ and how far reading runs ahead of the commit. A crash reads at most so much agai
 
 import asyncio
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connector.core.outcome import Outcome
@@ -29,6 +29,9 @@ def backlog_of(life: Life, records: int) -> None:
 
 @rarely
 @given(troubles, st.integers(40, 200), st.integers(60, 300), st.booleans())
+@example(SERVER_ERROR, 10_000, 60, True)  # noqa: FBT003
+@example(SERVER_ERROR, 60, 10_000, True)  # noqa: FBT003
+@example(OK, 10_000, 60, False)  # noqa: FBT003
 def test_promise_6_memory_is_bounded(
     outcome: Outcome,
     most: int,

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from itertools import cycle
 
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 
 from connector.core.batch import Batch
@@ -13,7 +13,11 @@ from tests.delivery.rig import TIMEOUT
 from tests.fakes.tiktok import NO_AUDIENCE, OK, REFUSED, SERVER_ERROR, TIMED_OUT
 from tests.whole import SEGMENTS, Life
 
-rarely = settings(deadline=None, max_examples=6)
+rarely = settings(
+    deadline=None, max_examples=6, phases=[Phase.explicit, Phase.reuse, Phase.generate]
+)
+"""For what takes long even in virtual time: too long to be made smaller when it fails."""
+
 few = settings(deadline=None, max_examples=15)
 some = settings(deadline=None, max_examples=40)
 
