@@ -312,7 +312,7 @@ def test_what_the_client_cannot_parse_is_invalid() -> None:
 
 def test_an_audience_that_the_event_names_is_not_told() -> None:
     explanation = explain(segment.FORMAT, named())
-    route = explanation.members[0].routes[1]
+    route = explanation.members[0].routes[0]
 
     assert route.audience == AudienceKey("apac", FROM_EVENT)
     assert len(route.rows) == 1
@@ -330,7 +330,7 @@ def test_an_audience_that_the_event_names_is_not_told() -> None:
 def test_an_audience_that_the_event_does_not_name_is_told(
     personas: Any, reason: str | None, *, filtered: bool
 ) -> None:
-    route = agreed(segment.FORMAT, orjson.dumps(named(**personas))).members[0].routes[1]
+    route = agreed(segment.FORMAT, orjson.dumps(named(**personas))).members[0].routes[0]
 
     assert (route.filtered is not None) is filtered
     assert (route.refusal and route.refusal.reason) == reason

@@ -344,3 +344,18 @@ def test_a_broken_envelope_is_set_aside_with_the_header_that_explains_its_payloa
         assert dict(flow.letters.written[0].headers)["content-type"] == STRUCTURED[0][1]
 
     run(test())
+
+
+def test_a_record_that_is_set_aside_changes_no_other_audience_first() -> None:
+    """Its segment leads to an audience of the configuration, too: the letter stands for both."""
+
+    async def test() -> None:
+        fixed = Route(NAMED.segment, AudienceKey("emea", "1"))
+        flow = flow_of(segment.FORMAT, fixed, NAMED)
+        async with flow.flowing():
+            flow.kafka.push(P0, [track(1, None), track(2)])
+            await flow.until_committed({P0: 2})
+        assert reasons(flow) == ["no_audience"]
+        assert (members_of(flow, "1"), members_of(flow, "55")) == (1, 1)
+
+    run(test())
