@@ -39,7 +39,8 @@ test-fast: install  ## the tests that need neither a broker nor a process of the
 	  --ignore tests/chaos --ignore tests/cli
 
 .PHONY: bench
-bench: install  ## records per CPU-second beside the limit of the parts
+bench: install  ## records per CPU-second beside the limit of the parts; each format's decoder beside the parser
+	$(BIN)/python -m tests.benchmarks.formats
 	$(BIN)/python -m tests.benchmarks
 
 .PHONY: chaos

@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-few = settings(deadline=None, max_examples=50)
-many = settings(deadline=None, max_examples=500)
+few = settings(deadline=None, max_examples=30)
+many = settings(deadline=None, max_examples=150)
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 scalars = (

@@ -13,6 +13,20 @@ class Clock:
         return self.now
 
 
+@pytest.fixture(autouse=True)
+def _alone() -> Iterator[None]:
+    """Commands that ran in this process before have set limits of their own."""
+    loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict]
+    others = [
+        (one, limit) for one in loggers for limit in one.filters if isinstance(limit, Repeats)
+    ]
+    for logger, limit in others:
+        logger.removeFilter(limit)
+    yield
+    for logger, limit in others:
+        logger.addFilter(limit)
+
+
 @pytest.fixture
 def clock() -> Iterator[Clock]:
     clock = Clock()
