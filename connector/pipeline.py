@@ -106,10 +106,18 @@ class Pipeline:
         refusals: list[InvalidRecord] = []
         identities: object = None
         rows: list[Digests] = []
-        for membership in memberships_of(shape, record.value, record.headers):
+        value = record.value
+        if value is None or record.headers:
+            memberships = memberships_of(shape, value, record.headers)
+        else:  # hot
+            memberships = shape.decode(value)
+        for membership in memberships:
             if membership.problem is not None:
                 self._telemetry.record_error(span.partition.topic, membership.problem)
-            routes = self._routes_of(membership)
+            routes: Sequence[tuple[Route, Audience | None]]
+            routes = self._routes.get(membership.segment, ())
+            if membership.alias is not None:
+                routes = self._with_alias(membership)
             if not routes or (shape.repeats and self._is_known(span.partition, membership)):
                 continue
             if membership.identities is not identities:
@@ -128,7 +136,8 @@ class Pipeline:
             self._telemetry.record_error(span.partition.topic, refusal.reason)
         return changes
 
-    def _routes_of(self, membership: Membership) -> Sequence[tuple[Route, Audience | None]]:
+    def _with_alias(self, membership: Membership) -> Sequence[tuple[Route, Audience | None]]:
+        """The routes that name the segment by either of its names."""
         routes = self._routes.get(membership.segment, ())
         if membership.alias is None or membership.alias == membership.segment:
             return routes
@@ -162,9 +171,11 @@ class Pipeline:
     ) -> int:
         changes = 0
         for route, fixed in routes:
-            audience = fixed or self._named_audience(route, membership)
+            audience = fixed
             if audience is None:
-                continue
+                audience = self._named_audience(route, membership)
+                if audience is None:
+                    continue
             for digests in rows:
                 own = route.restrict(digests)
                 if own is None:
