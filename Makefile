@@ -33,6 +33,14 @@ check: install  ## lint, format and types
 test: check  ## all checks and all tests, on a real broker that the tests bring up
 	$(BIN)/python -m tests
 
+.PHONY: test-deploy
+test-deploy: .venv/deploy-installed  ## deploy/ for real: image, Prometheus, Alertmanager, Kubernetes, the page in a browser
+	$(BIN)/python -m pytest --quiet -m deploy
+
+.venv/deploy-installed: .venv/installed requirements-deploy.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-deploy.lock
+	@touch $@
+
 .PHONY: test-fast
 test-fast: install  ## the tests that need neither a broker nor a process of their own
 	$(BIN)/python -m pytest --quiet -n 2 --ignore tests/kafka --ignore tests/end_to_end --ignore tests/sandbox \
@@ -70,6 +78,8 @@ lock: install  ## resolve the dependencies again, with hashes and without index 
 	  --no-emit-index-url --upgrade --extra sandbox pyproject.toml --output-file requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --upgrade --extra sandbox --group dev pyproject.toml --output-file requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --upgrade --constraint requirements-dev.lock --group deploy --output-file requirements-deploy.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --upgrade --group fuzz --output-file requirements-fuzz.lock
 
