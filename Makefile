@@ -41,9 +41,17 @@ test-deploy: .venv/deploy-installed  ## deploy/ for real: image, Prometheus, Ale
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-deploy.lock
 	@touch $@
 
+.PHONY: image
+image:  ## the container image, by docker, podman or buildah (IMAGE=name:tag BASE=... SOURCE=...)
+	@deploy/build-image
+
+.PHONY: sbom
+sbom: .venv/deploy-installed  ## dist/sbom.cdx.json: what the image installs, with versions, licences and who needs whom (CycloneDX)
+	@deploy/write-sbom dist/sbom.cdx.json
+
 .PHONY: test-fast
 test-fast: install  ## the tests that need neither a broker nor a process of their own
-	$(BIN)/python -m pytest --quiet -n 2 --ignore tests/kafka --ignore tests/end_to_end --ignore tests/sandbox \
+	$(BIN)/python -m pytest --quiet -n 2 -m "not deploy" --ignore tests/kafka --ignore tests/end_to_end --ignore tests/sandbox \
 	  --ignore tests/chaos --ignore tests/cli
 
 .PHONY: bench
@@ -80,6 +88,8 @@ lock: install  ## resolve the dependencies again, with hashes and without index 
 	  --no-emit-index-url --upgrade --extra sandbox --group dev pyproject.toml --output-file requirements-dev.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --upgrade --constraint requirements-dev.lock --group deploy --output-file requirements-deploy.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --upgrade --constraint requirements-dev.lock --group build --output-file requirements-build.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --upgrade --group fuzz --output-file requirements-fuzz.lock
 

@@ -6,15 +6,13 @@ Reads top to bottom as a run goes: listen, reach Kafka, run, stop or come to the
 import asyncio
 import gc
 import signal
-import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from connector.admin import Admin
 from connector.assembly import Parts
 from connector.errors import ConnectorError
+from connector.front import Front
 from connector.settings import Secrets, Settings
-from connector.status import Status
 from connector.watchdog import LOOP_SECONDS, LoopGuard, Watchdog, signs_of_life
 
 Result = TypeVar("Result")
@@ -42,17 +40,14 @@ class Application:
         self._clock = clock
         self._stop = asyncio.Event()
         self._parts = Parts(settings, secrets, clock, until_end=until_end)
-        topics = [topic.name for topic in settings.kafka.topics]
-        drain = settings.delivery.drain_seconds
-        self._status = Status(self._parts, topics, drain, clock, time.time)
+        self._front = Front(settings, secrets, self._parts, clock)
         self._guard = LoopGuard(LOOP_SECONDS, self._parts.life)
-        self._admin = Admin(self._status, self._parts.metrics)
 
     async def run(self) -> None:
         """Run until a signal, or until the end. Raises ConnectorError for what a user can act on."""
         settings, parts = self._settings, self._parts
         self._listen_to_signals()
-        await self._admin.start(settings.admin.host, settings.admin.port)
+        await self._front.admin.start(settings.admin.host, settings.admin.port)
         try:
             parts.life.starting(
                 [topic.name for topic in settings.kafka.topics],
@@ -61,7 +56,7 @@ class Application:
             async with parts.client:
                 await self._run_with_kafka()
         finally:
-            await self._admin.stop()
+            await self._front.admin.stop()
             parts.life.stopped(parts.backlog.pending)
 
     async def _run_with_kafka(self) -> None:
@@ -72,7 +67,7 @@ class Application:
             if not self._stop.is_set():
                 await self._run_tasks()
         finally:
-            self._status.state = "stopping"
+            self._front.status.state = "stopping"
             self._guard.stop()
             await asyncio.gather(
                 parts.source.stop(_CLOSE_SECONDS), parts.letters.stop(_CLOSE_SECONDS)
@@ -100,6 +95,7 @@ class Application:
                     parts.dispatcher.run(),
                     parts.committer.run(),
                     parts.intake.run(),
+                    self._front.history.run(),
                     self._watch_secrets(),
                     self._measure_lag(),
                     self._watchdog().run(),
@@ -111,10 +107,10 @@ class Application:
             gc.freeze()
             gc.set_threshold(50_000, 20, 50)
             self._guard.start()
-            self._status.state = "running"
-            parts.life.running(self._admin.port)
+            self._front.status.state = "running"
+            parts.life.running(self._front.admin.port)
             stuck = not await self._until_time_to_stop()
-            self._status.state = "stopping"
+            self._front.status.state = "stopping"
             await parts.ownership.leave()
             for task in tasks:
                 task.cancel()
@@ -176,10 +172,11 @@ class Application:
         self._stop.set()
 
     async def _watch_secrets(self) -> None:
-        """Let new connections to Kafka use what its secret files hold now."""
+        """Let new connections to Kafka, and requests to us, be judged by what the secret files hold now."""
         parts = self._parts
         while True:
             await asyncio.sleep(_SECRET_INTERVAL)
+            self._front.access.renew()
             password = self._secrets.kafka_password
             changed = password is not None and password.refresh()
             if parts.security.refresh() or changed:

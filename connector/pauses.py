@@ -2,10 +2,12 @@
 
 Owns the bounds of memory as far as they concern reading: how much may be pending in all, and how far a partition
 may be read ahead of its commit. In between two limits nothing flaps, for each pause costs what was prefetched.
+Above them stands an operator's word, which lasts until it is taken back.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from connector.core.checkpoint import Checkpoint
@@ -24,6 +26,15 @@ class Tap(Protocol):
 
     def resume(self, partitions: Collection[Partition]) -> None:
         """Fetch these again."""
+
+
+class PauseReason(StrEnum):
+    """Why nothing is read."""
+
+    OPERATOR = "operator"
+    PENDING = "pending"
+    LETTERS = "letters"
+    BLOCKED = "blocked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,7 @@ class Pauses:
         paused: the partitions that are not read at present.
         is_full: whether nothing is read because too much is pending.
         holding: the audience because of which nothing is read; None without.
+        by_operator: whether nothing is read because an operator wants it so. A rebalance does not change that.
     """
 
     def __init__(
@@ -60,6 +72,7 @@ class Pauses:
         self.paused: set[Partition] = set()
         self.is_full = False
         self.holding: Audience | None = None
+        self.by_operator = False
         self._far: set[Partition] = set()
         self._tap = tap
         self._checkpoint = checkpoint
@@ -69,25 +82,54 @@ class Pauses:
         self._telemetry = telemetry
 
     def forget(self) -> None:
-        """A rebalance: partitions start unpaused."""
+        """A rebalance: partitions start unpaused, unless an operator wants it otherwise."""
         self.paused.clear()
         self._far.clear()
         self.is_full = False
+        self._keep_operators_pause()
+
+    def stop_reading(self) -> None:
+        """An operator's word: read nothing from now on, until `go_on_reading`."""
+        self.by_operator = True
+        self._keep_operators_pause()
+
+    def go_on_reading(self) -> None:
+        """The operator's word is taken back: with the next poll, what no bound pauses is read again."""
+        self.by_operator = False
+
+    def reasons(self) -> list[PauseReason]:
+        """Why nothing is read at present; empty while something is, or may be."""
+        reasons = []
+        if self.is_full and self.holding is not None:
+            reasons.append(PauseReason.BLOCKED)
+        if self.is_full and self._dead_letters.is_full:
+            reasons.append(PauseReason.LETTERS)
+        if self.is_full and not reasons:
+            reasons.append(PauseReason.PENDING)
+        return [PauseReason.OPERATOR, *reasons] if self.by_operator else reasons
 
     def regulate(self, partitions: Collection[Partition], done: Collection[Partition]) -> None:
         """Pause what has reached a bound, or is done; resume what is at half of it."""
         self._find_far(partitions)
         pressure = self._relieve()
         self._find_full(pressure)
-        wanted = set(partitions) if self.is_full else {*done, *self._far}
+        stopped = self.is_full or self.by_operator
+        wanted = set(partitions) if stopped else {*done, *self._far}
         if wanted != self.paused:
             self._tap.pause(wanted - self.paused)
             self._tap.resume(self.paused - wanted)
             self.paused = wanted
 
     def is_reading(self) -> bool:
-        """Whether any partition is read at present."""
-        return len(self.paused) < len(self._checkpoint.partitions())
+        """Whether any partition is read at present, or would be but for an operator."""
+        return self.by_operator or len(self.paused) < len(self._checkpoint.partitions())
+
+    def _keep_operators_pause(self) -> None:
+        """At once, and not with the next poll: that would bring records first."""
+        more = {*self._checkpoint.partitions()} - self.paused
+        if self.by_operator and more:
+            self._tap.pause(more)
+            self.paused |= more
 
     def _find_far(self, partitions: Collection[Partition]) -> None:
         most = self._bounds.max_uncommitted_records

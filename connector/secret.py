@@ -10,6 +10,9 @@ from connector.errors import ConnectorError
 # Tokens and passwords are short; the bound keeps a path to a device or a dump from filling the memory.
 _MAX_BYTES = 65_536
 
+LEAST_TOKEN_CHARACTERS = 16
+"""A token that we ourselves ask for has at least so many: shorter ones can be guessed by trying."""
+
 
 class SecretUnreadable(ConnectorError):  # noqa: N818
     """The text is no usable secret, or its file cannot be read. Says why, and never what was read or where."""

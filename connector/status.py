@@ -1,25 +1,22 @@
-"""What the process says of itself: healthy, ready, status, and the gauges that are read at scrape.
+"""What the process says of itself: healthy, ready, and the gauges that are read at scrape.
 
 Owns the reading of other parts' state, and changes none of it. No identifier, profile or token is in anything here.
+The whole of it, as a document for people, is connector.snapshot's.
 """
 
 import math
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
-from connector import __version__
 from connector.core.checkpoint import Checkpoint
 from connector.core.identity import IdentityMap
 from connector.core.model import Partition
 from connector.core.rate_limit import RateLimit
-from connector.core.retry import State
-from connector.delivery.accounts import Audience
 from connector.delivery.backlog import Backlog
 from connector.delivery.dead_letters import DeadLetterQueue
 from connector.delivery.dispatcher import Dispatcher
 from connector.intake import Intake
-from connector.pauses import Pauses
+from connector.pauses import PauseReason, Pauses
 from connector.telemetry.catalogue import Catalogue
 
 _POLL_GRACE_SECONDS = 40.0
@@ -106,29 +103,6 @@ class Status:
             reasons += [f"destination {one.name}: {one.trouble}" for one in accounts]
         return reasons
 
-    def snapshot(self) -> dict[str, Any]:
-        """All of it, as the status page shows it."""
-        now = self._clock()
-        parts = self._parts
-        return {
-            "version": __version__,
-            "state": self.state,
-            "reasons": self.not_ready(),
-            "partitions": [self._partition(one) for one in sorted(parts.checkpoint.partitions())],
-            "destinations": [
-                {
-                    "name": one.name,
-                    "state": one.gate.state_at(now),
-                    "reason": one.trouble,
-                    "since": self._time(one.gate.since, now) if one.trouble else None,
-                    "until": self._time(one.next_try, now) if one.trouble else None,
-                }
-                for one in parts.backlog.accounts
-            ],
-            "lanes": [self._lane(one, now) for one in parts.backlog],
-            "limits": self._limits(now),
-        }
-
     def publish(self, metrics: Catalogue) -> None:
         """Set the gauges to what is true now."""
         parts = self._parts
@@ -136,6 +110,9 @@ class Status:
         metrics.in_flight_requests.set(parts.dispatcher.calls)
         metrics.rate_limit_share_calls_per_second.set(parts.rate.share)
         metrics.rate_limit_calls_per_second.set(parts.rate.rate)
+        reasons = parts.pauses.reasons()
+        for reason in PauseReason:
+            metrics.intake_paused.set(float(reason in reasons), reason)
         self._publish_partitions(metrics)
         self._publish_ages(metrics)
         self._publish_halts(metrics)
@@ -179,52 +156,3 @@ class Status:
         shown = sorted(backlog, key=lambda one: not one.is_halted)[:_GAUGED_AUDIENCES]
         for audience in shown:
             metrics.audience_halted.set(float(audience.is_halted), *audience.key)
-
-    def _partition(self, partition: Partition) -> dict[str, Any]:
-        checkpoint = self._parts.checkpoint
-        return {
-            "topic": partition.topic,
-            "partition": partition.partition,
-            "position": checkpoint.position(partition),
-            "committed": checkpoint.committed_position(partition),
-            "lag": self._parts.source.lag(partition),
-            "uncommitted": checkpoint.ahead(partition),
-            "paused": partition in self._parts.pauses.paused,
-        }
-
-    def _lane(self, audience: Audience, now: float) -> dict[str, Any]:
-        gate = audience.troubled_gate
-        state = gate.state_at(now)
-        is_open = state is State.OPEN
-        return {
-            "destination": audience.key.destination,
-            "audience": audience.key.audience_id,
-            "segment": audience.segment,
-            "state": state,
-            "reason": None if is_open else gate.reason,
-            "since": None if is_open else self._time(gate.since, now),
-            "until": None if is_open else self._time(audience.next_try, now),
-            "pending": len(audience.lane),
-            "in_flight": audience.lane.calls,
-            "holds_intake": audience is self._parts.pauses.holding,
-            "last_error": audience.last_error,
-        }
-
-    def _time(self, at: float, now: float) -> str | None:
-        """A time of our clock as people write it; None for one that is not known."""
-        if math.isinf(at):
-            return None
-        moment = datetime.fromtimestamp(self._wall() + at - now, UTC)
-        return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-    def _limits(self, now: float) -> dict[str, Any]:
-        parts = self._parts
-        return {
-            "share_calls_per_second": parts.rate.share,
-            "calls_per_second": parts.rate.rate,
-            "paused_for_seconds": max(0.0, parts.rate.paused_until - now),
-            "pending_rows": parts.backlog.pending,
-            "pending_letters": len(parts.dead_letters),
-            "in_flight_requests": parts.dispatcher.calls,
-            "intake_paused": parts.pauses.is_full,
-        }

@@ -32,6 +32,11 @@ def check_metrics(exposition: bytes) -> str:
     return done.stdout.decode() if done.returncode != 0 else ""
 
 
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
+    """Promtool with these arguments; stdout holds all that it says."""
+    return _run([promtool(), *map(str, arguments)])
+
+
 @functools.cache
 def promtool() -> str:
     """The program's path. Raises PromtoolNotFound where it is not there and cannot be installed.

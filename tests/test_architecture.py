@@ -24,7 +24,11 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             " connector.errors connector"
         ),
         "connector.app": (
-            "connector.admin connector.assembly connector.status connector.watchdog connector.settings connector.errors"
+            "connector.front connector.assembly connector.watchdog connector.settings connector.errors"
+        ),
+        "connector.front": (
+            "connector.admin connector.assembly connector.snapshot connector.status connector.operations"
+            " connector.history connector.settings connector.telemetry"
         ),
         "connector.replay.run": (
             "connector.replay.assembly connector.replay connector.kafka connector.settings"
@@ -37,8 +41,18 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             " connector.delivery connector.tiktok connector.kafka connector.telemetry connector.formats"
             " connector.core connector.settings"
         ),
-        "connector.admin": "connector.status connector.telemetry connector.errors",
-        "connector.status": "connector.intake connector.pauses connector.delivery connector.telemetry connector.core connector",
+        "connector.admin": (
+            "connector.snapshot connector.status connector.operations connector.telemetry connector.secret connector.errors"
+        ),
+        "connector.snapshot": (
+            "connector.status connector.headline connector.advice connector.operations connector.history"
+            " connector.delivery connector.core connector"
+        ),
+        "connector.status": "connector.intake connector.pauses connector.delivery connector.telemetry connector.core",
+        "connector.headline": "",
+        "connector.advice": "connector.delivery",
+        "connector.operations": "connector.pauses connector.delivery",
+        "connector.history": "connector.telemetry",
         "connector.watchdog": (
             "connector.intake connector.committer connector.delivery connector.telemetry connector.core connector.errors"
         ),
@@ -82,6 +96,7 @@ PURE = (
     "connector.core",
     "connector.explanation",
     "connector.formats",
+    "connector.headline",
     "connector.tiktok.protocol",
 )
 

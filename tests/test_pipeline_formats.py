@@ -1,6 +1,8 @@
 """What records of the vendors' formats become: audiences that events name, other names, repeats, envelopes."""
 
+import asyncio
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +10,9 @@ import pytest
 
 from connector.core.routing import FROM_EVENT, AudienceKey, Route
 from connector.formats import adobe_xdm, mparticle, segment
+from connector.history import History
+from connector.operations import Operations
+from connector.snapshot import Snapshot
 from connector.status import Status
 from tests.delivery.rig import run
 from tests.test_intake import P0, P1, TOPIC, Flow
@@ -67,8 +72,12 @@ def members_of(flow: Flow, audience: str) -> int:
 
 def lanes(flow: Flow) -> set[tuple[str, str]]:
     """What the status shows: segment and audience of each lane."""
-    status = Status(flow, [TOPIC], 20.0, lambda: flow.now, lambda: 0.0)
-    return {(one["segment"], one["audience"]) for one in status.snapshot()["lanes"]}
+    clock = asyncio.get_running_loop().time
+    status = Status(flow, [TOPIC], 20.0, clock, time.time)
+    history = History(flow.telemetry.metrics, list, clock)
+    operations = Operations(flow.pauses, flow.dispatcher, clock)
+    snapshot = Snapshot(status, flow, history, operations, dict, clock, time.time)
+    return {(one["segment"], one["audience"]) for one in snapshot.take()["lanes"]}
 
 
 # --- the audience that an event names

@@ -27,7 +27,7 @@ from connector.tiktok import protocol
 
 ROOT = Path(__file__).parent.parent
 CODE = sorted((ROOT / "connector").rglob("*.py"))
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-fuzz.lock")
+LOCKS = tuple(f"requirements{group}.lock" for group in ("", "-dev", "-deploy", "-build", "-fuzz"))
 
 MADE_BY_TOOLS = frozenset(
     {".venv", ".git", ".cache", ".hypothesis", ".coverage", "__pycache__", "dist", "build"}
@@ -160,7 +160,9 @@ def test_the_locks_hold_every_dependency() -> None:
         *(one for some in project["project"]["optional-dependencies"].values() for one in some),
     ]
     groups = project["dependency-groups"]
-    for lock, some in zip(LOCKS, (wanted, [*wanted, *groups["dev"]], groups["fuzz"]), strict=True):
+    dev = [*wanted, *groups["dev"]]
+    of_each = (wanted, dev, groups["deploy"], groups["build"], groups["fuzz"])
+    for lock, some in zip(LOCKS, of_each, strict=True):
         locked = set(re.findall(r"^([A-Za-z0-9._-]+)==", text_of(lock), re.MULTILINE))
         names = {re.split(r"[<>=\[; ]", one)[0].lower() for one in some}
         assert names <= {name.lower() for name in locked}, (
@@ -473,6 +475,7 @@ def test_every_key_is_documented_with_its_default() -> None:
 def test_every_key_in_a_document_exists() -> None:
     known = {path for path, _ in keys()}
     sections = {path.rpartition(".")[0] for path in known}
+    sections |= {path.removesuffix("[]") for path in sections}
     for path in documents():
         for where, span in commands_in(path):
             name = span.partition(":")[0]

@@ -35,6 +35,10 @@ _COMMANDS = {
         "connector demo --events 20000",
     ),
     "emulator": ("the TikTok emulator alone", "connector emulator --port 8081"),
+    "generator": (
+        "write events as a source would send them to a topic; for trying and testing",
+        "connector generator --topic segment-membership --rate 200",
+    ),
     "healthcheck": (
         "ask the local service whether it is healthy",
         "connector healthcheck --ready",

@@ -33,7 +33,7 @@ class Bounds:
 
 
 class Dispatcher:
-    """Sends what the backlog holds: `run`, `touch`, `drain`.
+    """Sends what the backlog holds: `run`, `touch`, `flush`, `drain`.
 
     Args:
         lease: no call starts while it is not held.
@@ -62,6 +62,7 @@ class Dispatcher:
         self._suspects: Schedule[Audience] = Schedule()
         self._calls_since_inquiry = 0
         self._draining = False
+        self._flushed_at = -math.inf
         self._last_start = math.inf
         self._changed = asyncio.Event()
         self._ended = asyncio.Event()
@@ -82,6 +83,11 @@ class Dispatcher:
         for audience in audiences:
             self._reschedule(audience)
         self._changed.set()
+
+    def flush(self) -> None:
+        """What is pending now is due now: it lingers no longer for company. What comes later lingers as ever."""
+        self._flushed_at = self._clock()
+        self.touch(self._backlog)
 
     async def drain(self, seconds: float) -> None:
         """Send what is pending without lingering; return when nothing is left to send, or time is over.
@@ -148,7 +154,7 @@ class Dispatcher:
         if inquires:
             batch: Batch | None = audience.lane.cut_suspects()
         else:
-            batch = audience.lane.cut(now, draining=self._draining)
+            batch = audience.lane.cut(now, draining=self._is_at_once(audience))
         if batch is not None and batch.rows:
             self._rate.take(now)
             self.calls += 1
@@ -190,10 +196,14 @@ class Dispatcher:
         opens_at = audience.opens_at(self._bounds.max_in_flight_per_audience)
         due = suspects_due = math.inf
         if opens_at is not None:
-            due = max(opens_at, audience.lane.due_at(draining=self._draining))
+            due = max(opens_at, audience.lane.due_at(draining=self._is_at_once(audience)))
             suspects_due = opens_at if audience.lane.has_suspects() else math.inf
         self._schedule.set(audience, due, audience.lane.waiting_since())
         self._suspects.set(audience, suspects_due, audience.lane.oldest_since())
+
+    def _is_at_once(self, audience: Audience) -> bool:
+        """Whether the oldest row of the lane that may be sent need not linger."""
+        return self._draining or audience.lane.waiting_since() <= self._flushed_at
 
     def _is_drained(self) -> bool:
         """Whether no call is under way, and none could start before the last moment."""

@@ -19,6 +19,7 @@ from connector.settings.model import (
     Settings,
     TikTokSettings,
 )
+from connector.settings.shown import without_secrets
 from connector.settings.topics import MappingSettings, TopicSettings
 
 __all__ = [
@@ -38,4 +39,5 @@ __all__ = [
     "TopicSettings",
     "load",
     "resolve_secrets",
+    "without_secrets",
 ]

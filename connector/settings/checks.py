@@ -22,6 +22,7 @@ def check(root: Part) -> Iterator[Problem]:
     yield from _routes(root)
     yield from _route_targets(root)
     yield from _times(root)
+    yield from _admin(root.section("admin"))
 
 
 def _repeated(parts: list[Part], key: str) -> Iterator[tuple[Part, Part]]:
@@ -196,3 +197,11 @@ def _times(root: Part) -> Iterator[Problem]:
             delivery.at("retry_initial_seconds"),
             f"must not be more than {delivery.at('retry_max_seconds')}",
         )
+
+
+def _admin(admin: Part) -> Iterator[Problem]:
+    tokens = list(admin.entries("tokens"))
+    for token, earlier in _repeated(tokens, "name"):
+        yield Problem(token.at("name"), f"is the name of {earlier.path} too")
+    if admin.get("protect_metrics") and not tokens:
+        yield Problem(admin.at("protect_metrics"), "needs a token: name one in admin.tokens")

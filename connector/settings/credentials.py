@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from connector.errors import SettingsError
-from connector.secret import Secret, SecretUnreadable
+from connector.secret import LEAST_TOKEN_CHARACTERS, Secret, SecretUnreadable
 from connector.settings.draft import Part
 from connector.settings.environment import KAFKA_PASSWORD, TOKEN_PREFIX
 from connector.settings.model import Settings
@@ -25,10 +25,12 @@ class Secrets:
     Attributes:
         tokens: each destination's access token, by the destination's name.
         kafka_password: None where the brokers ask for none.
+        admin_tokens: the tokens of the HTTP side, by their names.
     """
 
     tokens: Mapping[str, Secret]
     kafka_password: Secret | None
+    admin_tokens: Mapping[str, Secret]
 
 
 def token_variable(destination: str) -> str:
@@ -38,31 +40,43 @@ def token_variable(destination: str) -> str:
 
 def resolve_secrets(settings: Settings, environ: Mapping[str, str]) -> Secrets:
     """Read every secret. Raises SettingsError, with a line for each that is not to be had."""
-    problems: list[str] = []
-    tokens: dict[str, Secret] = {}
-    for index, destination in enumerate(settings.destinations):
-        path = f"destinations[{index}].access_token_file"
-        found = _token(destination.name, destination.access_token_file, path, environ)
-        if isinstance(found, Secret):
-            tokens[destination.name] = found
-        else:
-            problems.append(str(found))
-    password: Secret | Problem | None = None
+    problems: list[Problem] = []
+    tokens = {
+        one.name: _token(
+            one.name, one.access_token_file, f"destinations[{index}].access_token_file", environ
+        )
+        for index, one in enumerate(settings.destinations)
+    }
+    admin_tokens = {
+        one.name: _admin_token(one.token_file, f"admin.tokens[{index}].token_file")
+        for index, one in enumerate(settings.admin.tokens)
+    }
+    passwords: dict[str, Secret | Problem] = {}
     security = settings.kafka.security
     if security.protocol.startswith("SASL_"):
         path = "kafka.security.password_file"
-        password = _obtain(KAFKA_PASSWORD, security.password_file, path, environ)
-    if isinstance(password, Problem):
-        raise SettingsError([*problems, str(password)])
+        passwords["kafka"] = _obtain(KAFKA_PASSWORD, security.password_file, path, environ)
+    secrets = Secrets(
+        _had(tokens, problems), _had(passwords, problems).get("kafka"), _had(admin_tokens, problems)
+    )
     if problems:
-        raise SettingsError(problems)
-    return Secrets(MappingProxyType(tokens), password)
+        raise SettingsError([str(problem) for problem in problems])
+    return secrets
+
+
+def _had(
+    found: Mapping[str, Secret | Problem], problems: list[Problem]
+) -> MappingProxyType[str, Secret]:
+    """Those that are to be had; what keeps the others goes to the problems."""
+    problems += [one for one in found.values() if isinstance(one, Problem)]
+    return MappingProxyType({name: one for name, one in found.items() if isinstance(one, Secret)})
 
 
 def check(root: Part, environ: Mapping[str, str]) -> Iterator[Problem]:
     """Every secret that is not to be had, and every other file that is not there."""
     yield from _check_tokens(root, environ)
     yield from _check_security(root.section("kafka").section("security"), environ)
+    yield from _check_admin(root.section("admin"))
 
 
 def _check_tokens(root: Part, environ: Mapping[str, str]) -> Iterator[Problem]:
@@ -102,6 +116,31 @@ def _check_security(security: Part, environ: Mapping[str, str]) -> Iterator[Prob
         for key in ("ca_file", "cert_file", "key_file"):
             if problem := _unreadable(security.get(key)):
                 yield Problem(security.at(key), problem)
+
+
+def _check_admin(admin: Part) -> Iterator[Problem]:
+    """Tokens that cannot be had or can be guessed, and two of one value: which of them it is would be anybody's."""
+    first: dict[str, Part] = {}
+    for token in admin.entries("tokens"):
+        if (file := token.get("token_file")) is None:
+            continue
+        found = _admin_token(file, token.at("token_file"))
+        if isinstance(found, Problem):
+            yield found
+            continue
+        earlier = first.setdefault(found.value(), token)
+        if earlier is not token:
+            yield Problem(token.at("token_file"), f"holds the same token as that of {earlier.path}")
+
+
+def _admin_token(file: Path, path: str) -> Secret | Problem:
+    try:
+        secret = Secret.from_file(file)
+    except SecretUnreadable as error:
+        return Problem(path, str(error))
+    if len(secret.value()) < LEAST_TOKEN_CHARACTERS:
+        return Problem(path, f"the token has fewer than {LEAST_TOKEN_CHARACTERS} characters")
+    return secret
 
 
 def _token(

@@ -76,6 +76,10 @@ def _may_be_absent(field: FieldInfo) -> bool:
     return not field.is_required() and field.get_default() is None
 
 
+def _may_be_empty(field: FieldInfo) -> bool:
+    return not field.is_required() and not field.get_default()
+
+
 def item_model_of(field: FieldInfo) -> type[BaseModel] | None:
     """The items' model, when the field is a list of mappings."""
     item = get_args(field.annotation)[:1]
@@ -147,15 +151,19 @@ class Reader:
             part.set(key, self._mapping(below, {} if value is None else value, path, template))
         elif item := item_model_of(field):
             items = value if key in tree else _as_trees(field.get_default())
-            part.set(key, self._list(item, items, path, template))
+            least = 0 if _may_be_empty(field) else 1
+            part.set(key, self._list(item, items, path, template, least))
         elif key not in tree:
             part.set(key, field.get_default())
         else:
             self._leaf(part, model, key, value)
 
-    def _list(self, model: type[BaseModel], tree: object, path: str, template: str) -> list[Part]:
+    def _list(
+        self, model: type[BaseModel], tree: object, path: str, template: str, least: int
+    ) -> list[Part]:
         if tree is None or tree == []:
-            self._wrong(path, "must have at least one entry")
+            if least:
+                self._wrong(path, "must have at least one entry")
         elif isinstance(tree, list):
             return [
                 self._mapping(model, item, f"{path}[{index}]", f"{template}[]")
@@ -183,8 +191,8 @@ class Reader:
     def _unknown(self, model: type[BaseModel], key: object, template: str) -> str:
         if not isinstance(key, str):
             return "a key must be text"
-        if key in PLAIN_SECRETS:
-            return f"a secret must not stand in the file: {PLAIN_SECRETS[key]}"
+        if instead := PLAIN_SECRETS.get(template) or PLAIN_SECRETS.get(key):
+            return f"a secret must not stand in the file: {instead}"
         if is_not_yet(template):
             return "is not supported yet"
         if not nearest(key, model.model_fields):

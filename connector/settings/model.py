@@ -285,13 +285,39 @@ class DeliverySettings(Frozen):
     )
 
 
+class AdminTokenSettings(Frozen):
+    """A token of the HTTP side, and what it allows."""
+
+    name: Text = Field(
+        description="What the log calls whoever has the token.",
+        examples=["on-call"],
+    )
+    role: Literal["view", "operate"] = Field(
+        description="view: the page and /status; operate: also to pause, to resume and to flush.",
+        examples=["operate"],
+    )
+    token_file: File = Field(
+        description="The file that holds the token, read again when it changes. At least 16 characters.",
+        examples=["/run/secrets/connector_on_call"],
+    )
+
+
 class AdminSettings(Frozen):
-    """Where health, metrics and status are served."""
+    """Where health, metrics and status are served, and to whom."""
 
     host: Text = Field(default="0.0.0.0", description="The address to listen on.")
     port: Annotated[int, Field(ge=0, le=65_535), NotBoolean] = Field(
         default=8080,
         description="The port to listen on; 0 takes a free one.",
+    )
+    protect_metrics: bool = Field(
+        default=False,
+        description="Whether /metrics asks for a token too. Needs tokens.",
+    )
+    tokens: tuple[AdminTokenSettings, ...] = Field(
+        default=(),
+        description="Who may see the page and /status, and who may operate. Without any, everybody who reaches the"
+        " port may see them, and nobody may operate.",
     )
 
 
@@ -335,6 +361,7 @@ class Settings(Frozen):
         default=DeliverySettings(), description="How changes become calls."
     )
     admin: AdminSettings = Field(
-        default=AdminSettings(), description="Where health, metrics and status are served."
+        default=AdminSettings(),
+        description="Where health, metrics and status are served, and to whom.",
     )
     log: LogSettings = Field(default=LogSettings(), description="What is logged, and how.")

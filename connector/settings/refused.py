@@ -7,7 +7,6 @@ _ANY = re.compile("")
 
 # Each key, and which of its values. The options are documented, so people try them: refused, never ignored.
 NOT_YET: Mapping[str, re.Pattern[str]] = {
-    "admin.tokens": _ANY,
     "governance": _ANY,
     "routes[].audience_name": _ANY,
     "routes[].audience_type": _ANY,
@@ -19,7 +18,7 @@ NOT_YET: Mapping[str, re.Pattern[str]] = {
     "tiktok.app_secret_file": _ANY,
 }
 
-# The keys under which people write a secret itself, by what to use instead.
+# The keys under which people write a secret itself, by what to use instead. One with a path is meant there alone.
 _INSTEAD = {
     "use access_token_file, or the environment's CONNECTOR_ACCESS_TOKEN_<NAME>": (
         "access_token",
@@ -33,6 +32,7 @@ _INSTEAD = {
         "sasl_plain_password",
     ),
     "use the key that ends in _file": ("secret",),
+    "use token_file": ("admin.tokens[].token",),
 }
 
 PLAIN_SECRETS: Mapping[str, str] = {key: use for use, keys in _INSTEAD.items() for key in keys}

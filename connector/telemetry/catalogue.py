@@ -75,6 +75,9 @@ class Catalogue:
         self.consumer_paused_partitions = _gauge(
             "consumer_paused_partitions", "topic", "Assigned partitions that are paused."
         )
+        self.intake_paused = _gauge(
+            "intake_paused", "reason", "1 while nothing is read for this reason."
+        )
         self.consumer_rebalances = _counter(
             "consumer_rebalances_total", "event", "Rebalances, by whether they gave or took."
         )
@@ -145,6 +148,9 @@ class Catalogue:
         )
         self.rate_limit_calls_per_second = _gauge(
             "rate_limit_calls_per_second", "", "The rate of calls it allows itself now."
+        )
+        self.admin_requests_refused = _counter(
+            "admin_requests_refused_total", "reason", "Requests to the HTTP side that were refused."
         )
         self.event_loop_lag_seconds = Histogram(
             "event_loop_lag_seconds", [], _LAG, "How late a timer of the event loop fires."

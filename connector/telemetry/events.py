@@ -1,7 +1,8 @@
-"""Every event that is counted or logged, one function each: the only place that names a log line.
+"""Every event that is counted or logged, one function each: the only place that names a log line of the flow.
 
 Owns what an event does to the metrics and what it says in the log. Batches and states are logged, records never.
 No function takes a value of a record or a secret; TikTok's own messages are not logged, for they may quote one.
+The HTTP side's events stand apart, in connector.telemetry.access.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -42,7 +43,7 @@ class ChangeEnd(StrEnum):
     HANDED_OVER = "handed_over"
 
 
-class _Events:
+class Events:
     """What all events have: the metrics, the log, and clocks.
 
     Args:
@@ -76,7 +77,7 @@ class _Events:
         self._log.warning(event, **facts)
 
 
-class LifeEvents(_Events):
+class LifeEvents(Events):
     """Of the process: starting, waiting, running, stopping."""
 
     def starting(self, topics: Collection[str], destinations: Collection[str]) -> None:
@@ -108,7 +109,7 @@ class LifeEvents(_Events):
         self.metrics.event_loop_lag_seconds.observe(seconds)
 
 
-class IntakeEvents(_Events):
+class IntakeEvents(Events):
     """Of records, partitions and commits."""
 
     def records_ended(self, topic: str, accepted: int, filtered: int, invalid: int) -> None:
@@ -186,7 +187,7 @@ class IntakeEvents(_Events):
         self._warn_seldom("offset commit failed", why=why)
 
 
-class DeliveryEvents(_Events):
+class DeliveryEvents(Events):
     """Of changes, calls, halts and dead letters."""
 
     def changes_ended(self, topic: str, how: ChangeEnd, changes: int) -> None:

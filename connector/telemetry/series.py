@@ -10,6 +10,7 @@ from connector import __version__
 from connector.core.identity import DROP_REASONS, OTHER_SOURCE, UNMAPPED, Target
 from connector.core.kinds import Kind
 from connector.core.model import Action
+from connector.telemetry.access import Refusal
 from connector.telemetry.catalogue import Catalogue
 from connector.telemetry.events import MAPPING, PROBE, ChangeEnd, RecordEnd
 
@@ -54,6 +55,8 @@ def _prepare_unlabelled(metrics: Catalogue) -> None:
         metrics.batches.ensure(MAPPING, trigger)
     for endpoint in (MAPPING, PROBE):
         metrics.api_request_duration_seconds.ensure(endpoint)
+    for refusal in Refusal:
+        metrics.admin_requests_refused.ensure(refusal)
     metrics.rate_limited.ensure(MAPPING)
     metrics.rate_limit_wait_seconds.ensure(MAPPING)
     metrics.batch_rows.ensure(MAPPING)

@@ -13,6 +13,7 @@ from connector.core.rate_limit import RateLimit
 from connector.core.routing import AudienceKey, Route
 from connector.delivery.accounts import Account, Audience
 from connector.delivery.backlog import Backlog
+from connector.pauses import PauseReason
 from connector.status import Parts
 from connector.telemetry.catalogue import Catalogue
 from connector.telemetry.events import DeliveryEvents
@@ -44,13 +45,27 @@ class StandInIntake:
 @dataclass
 class StandInPauses:
     paused: set[Partition] = field(default_factory=set)
-    is_full: bool = False
+    bounds: list[PauseReason] = field(default_factory=list)
     holding: Audience | None = None
+    by_operator: bool = False
+
+    def stop_reading(self) -> None:
+        self.by_operator = True
+
+    def go_on_reading(self) -> None:
+        self.by_operator = False
+
+    def reasons(self) -> list[PauseReason]:
+        return [PauseReason.OPERATOR, *self.bounds] if self.by_operator else self.bounds
 
 
 @dataclass
 class StandInDispatcher:
     calls: int = 2
+    flushes: int = 0
+
+    def flush(self) -> None:
+        self.flushes += 1
 
 
 @dataclass
@@ -66,8 +81,8 @@ class StandInParts:
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.catalogue = Catalogue()
-        self.delivery = DeliveryEvents(self.catalogue, clock, lambda: 1_760_000_000.0)
+        self.metrics = Catalogue()
+        self.delivery = DeliveryEvents(self.metrics, clock, lambda: 1_760_000_000.0)
         self.source = StandInLag()
         self.intake = StandInIntake()
         self.pauses = StandInPauses()

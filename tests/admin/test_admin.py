@@ -2,86 +2,23 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
 
-import aiohttp
-import orjson
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as plain
 
 from connector import __version__
-from connector.admin import Admin
 from connector.core.identity import Target
 from connector.errors import ConnectorError
-from connector.status import Status
+from connector.pauses import PauseReason
 from connector.telemetry.families import Histogram
 from connector.telemetry.series import prepare
 from connector.tiktok.protocol import CODE_LABELS
-from tests.admin.parts import APAC, DIGEST, EMEA, FIRST, SECOND, Clock, StandInParts
+from tests.admin.parts import APAC, DIGEST, EMEA, FIRST, SECOND
+from tests.admin.site import DRAIN, Site, on_a_site
 from tests.promtool import check_metrics
 
-DRAIN = 20.0
-WALL = 1_760_000_000.0
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
-
-
-class Answer(NamedTuple):
-    status: int
-    kind: str
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        assert self.kind == "application/json"
-        return orjson.loads(self.body)
-
-
-class Site:
-    """A running admin server, with the parts it tells of."""
-
-    def __init__(self) -> None:
-        self.clock = Clock()
-        self.parts = StandInParts(self.clock)
-        self.status = Status(self.parts.as_parts(), ["members"], DRAIN, self.clock, lambda: WALL)
-        self.status.state = "running"
-        self.admin = Admin(self.status, self.parts.catalogue)
-        self._session: aiohttp.ClientSession | None = None
-
-    async def get(self, path: str, method: str = "GET", **headers: str) -> Answer:
-        url = f"http://127.0.0.1:{self.admin.port}{path}"
-        async with (
-            aiohttp.ClientSession() as session,
-            session.request(method, url, headers=headers) as response,
-        ):
-            kind = response.headers["Content-Type"]
-            return Answer(
-                response.status, kind.removesuffix("; charset=utf-8"), await response.read()
-            )
-
-    async def metrics(self) -> dict[str, dict[tuple[str, ...], float]]:
-        """Each sample's value by name and label values, these in the order of their labels' names."""
-        page = (await self.get("/metrics")).body.decode()
-        samples: dict[str, dict[tuple[str, ...], float]] = {}
-        for family in plain(page):
-            for sample in family.samples:
-                name = sample.name.removeprefix("tiktok_connector_")
-                labels = tuple(value for _, value in sorted(sample.labels.items()))
-                samples.setdefault(name, {})[labels] = sample.value
-        return samples
-
-
-def on_a_site(scenario: Callable[[Site], Awaitable[None]]) -> None:
-    async def run() -> None:
-        site = Site()
-        await site.admin.start("127.0.0.1", 0)
-        try:
-            await scenario(site)
-        finally:
-            await site.admin.stop()
-
-    asyncio.run(run())
 
 
 # /healthz
@@ -316,7 +253,7 @@ def test_a_halted_destination_says_since_when_and_when_it_is_tried_again() -> No
 def test_the_lane_that_holds_the_intake_is_marked() -> None:
     async def scenario(site: Site) -> None:
         site.parts.pauses.holding = site.parts.backlog[APAC]
-        site.parts.pauses.is_full = True
+        site.parts.pauses.bounds = [PauseReason.BLOCKED]
         status = (await site.get("/status")).json
 
         assert [lane["holds_intake"] for lane in status["lanes"]] == [False, True]
@@ -341,7 +278,7 @@ def test_the_status_names_nobody() -> None:
 
 def fill(site: Site) -> None:
     """Let something stand in every family."""
-    parts, metrics = site.parts, site.parts.catalogue
+    parts, metrics = site.parts, site.parts.metrics
     prepare(metrics, ["members"], ["email"], [Target.EMAIL_SHA256], CODE_LABELS)
     for family in metrics:
         labels = ["members" if label == "topic" else "some" for label in family.labels]
@@ -483,19 +420,29 @@ def test_no_series_names_anybody() -> None:
         ("GET", "/status/", 404),
         ("POST", "/status", 405),
         ("DELETE", "/metrics", 405),
+        ("GET", "/pause", 405),
+        ("GET", "/sign-in", 405),
+        ("GET", "/page", 404),
+        ("GET", "/index.html", 404),
+        ("GET", "/nothing.js", 404),
+        ("GET", "/page/page.js", 404),
+        ("GET", "/../server.py", 404),
+        ("GET", "/%2e%2e/server.py", 404),
         ("HEAD", "/healthz", 200),
+        ("HEAD", "/status", 200),
+        ("OPTIONS", "/pause", 405),
     ],
 )
-def test_it_is_read_only(method: str, path: str, status: int) -> None:
+def test_no_other_path_and_no_other_method(method: str, path: str, status: int) -> None:
     async def scenario(site: Site) -> None:
-        assert (await site.get(path, method)).status == status
+        assert (await site.ask(method, path)).status == status
 
     on_a_site(scenario)
 
 
 def test_an_address_that_is_taken_says_which_and_what_to_change() -> None:
     async def run(port: int) -> None:
-        site = Site()
+        site = Site({})
         try:
             with pytest.raises(ConnectorError, match=rf"127\.0\.0\.1:{port}.*admin\.port") as error:
                 await site.admin.start("127.0.0.1", port)
@@ -509,6 +456,6 @@ def test_an_address_that_is_taken_says_which_and_what_to_change() -> None:
 
 def test_it_can_be_stopped_before_it_started() -> None:
     async def run() -> None:
-        await Site().admin.stop()
+        await Site({}).admin.stop()
 
     asyncio.run(run())

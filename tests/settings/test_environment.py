@@ -68,7 +68,7 @@ def test_other_variables_are_not_ours(tmp_path: Path) -> None:
         ("CONNECTOR_TIKTOK__APP_ID", "is not supported yet"),
         ("CONNECTOR_TIKTOK__APP_SECRET", "is not supported yet"),
         ("CONNECTOR_GOVERNANCE__RULES", "is not supported yet"),
-        ("CONNECTOR_ADMIN__TOKENS", "is not supported yet"),
+        ("CONNECTOR_ADMIN__TOKENS", "admin.tokens holds mappings, which the environment cannot"),
     ],
 )
 def test_a_variable_that_sets_nothing(tmp_path: Path, variable: str, problem: str) -> None:

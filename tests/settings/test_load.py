@@ -64,7 +64,12 @@ def test_the_smallest_configuration_has_the_documented_defaults(tmp_path: Path) 
         "retry_max_seconds": 60,
         "drain_seconds": 20,
     }
-    assert settings.admin.model_dump() == {"host": "0.0.0.0", "port": 8080}
+    assert settings.admin.model_dump() == {
+        "host": "0.0.0.0",
+        "port": 8080,
+        "protect_metrics": False,
+        "tokens": (),
+    }
     assert settings.log.model_dump() == {"level": "info", "format": "json"}
     assert [(identity.source, identity.target) for identity in settings.identities] == [
         ("email", "EMAIL_SHA256"),

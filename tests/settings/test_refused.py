@@ -125,7 +125,6 @@ NOT_YET: list[Case] = [
     ({"tiktok.app_id": "7"}, "tiktok.app_id: is not supported yet"),
     ({"tiktok.app_secret_file": "/x"}, "tiktok.app_secret_file: is not supported yet"),
     ({"governance": {}}, "governance: is not supported yet"),
-    ({"admin.tokens": []}, "admin.tokens: is not supported yet"),
 ]
 
 COLUMNS = {"profile_id": "id", "segment": "segment", "email": "email"}

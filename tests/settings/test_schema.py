@@ -57,7 +57,7 @@ def test_the_head_of_the_schema() -> None:
 def test_every_object_is_closed_and_every_key_described() -> None:
     schema = json_schema()
     found = list(objects(schema))
-    assert len(found) == 14
+    assert len(found) == 15
     for node in found:
         assert node["additionalProperties"] is False
         assert node["description"]
@@ -115,6 +115,13 @@ def test_the_reference_has_every_key_and_none_to_come() -> None:
     for name, item in item_keys.items():
         assert set(item) == set(json_schema()["$defs"][name]["properties"])
     assert not {path for path in NOT_YET if "[]" not in path} & set(_paths(tree))
+
+
+def test_the_reference_shows_an_entry_of_a_list_that_is_empty() -> None:
+    text = reference_yaml()
+    shown = text[text.index("  tokens: []") :].partition("\n\n")[0].splitlines()[1:]
+    (entry,) = yaml.safe_load("\n".join(line.removeprefix("  # ") for line in shown))
+    assert set(entry) == set(json_schema()["$defs"]["AdminTokenSettings"]["properties"])
 
 
 def _taken_in(line: re.Match[str]) -> str:
