@@ -103,7 +103,7 @@ class Pipeline:
         Raises InvalidRecord when the record has the wrong shape, or none of its memberships is usable.
         """
         changes = 0
-        refusals: list[InvalidRecord] = []
+        refusals: list[InvalidRecord] | None = None
         identities: object = None
         rows: list[Digests] = []
         value = record.value
@@ -129,8 +129,10 @@ class Pipeline:
                 else:
                     self._identities.judge(membership.identities)
             except InvalidRecord as invalid:
-                refusals.append(invalid)
-        if refusals and not changes:
+                refusals = [*(refusals or ()), invalid]
+        if refusals is None:
+            return changes
+        if not changes:
             raise refusals[0]
         for refusal in refusals:  # of a message in which others were usable
             self._telemetry.record_error(span.partition.topic, refusal.reason)
@@ -177,7 +179,7 @@ class Pipeline:
                 if audience is None:
                     continue
             for digests in rows:
-                own = route.restrict(digests)
+                own = digests.copy() if route.slots is None else route.restrict(digests)
                 if own is None:
                     continue
                 left = len(own) - own.count(None)
