@@ -11,9 +11,9 @@ from functools import cached_property
 from connector.committer import Committer
 from connector.core.checkpoint import Checkpoint
 from connector.core.identity import IdentityMap, IdentityMapping, Target, Transformation
-from connector.core.lane import Limits
 from connector.core.lease import Lease
 from connector.core.rate_limit import RateLimit
+from connector.core.room import Limits
 from connector.core.routing import AudienceKey, Route, RoutingTable, slots_of
 from connector.delivery.accounts import Account
 from connector.delivery.backlog import Backlog

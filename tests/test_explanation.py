@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from connector.core.batch import Row
 from connector.core.checkpoint import Checkpoint
 from connector.core.identity import IdentityMap, IdentityMapping, Target
-from connector.core.lane import Limits
 from connector.core.model import Action, Chunk, Letter, Partition, Stage
+from connector.core.room import Limits
 from connector.core.routing import FROM_EVENT, AudienceKey, Route, RoutingTable
 from connector.delivery.accounts import Account, Audience
 from connector.delivery.backlog import Backlog

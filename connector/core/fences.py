@@ -65,6 +65,12 @@ class Fences:
         """Whether an echo holds the row back."""
         return any(echo.holds(row) for echo in self.echoes)
 
+    def may_apply(self, action: Action, slot: int, digest: str) -> bool:
+        """Whether a call with this identifier is under way, or one of this action may still be applied."""
+        return digest in self.under_way[slot] or any(
+            echo.action is action and digest in echo.digests.get(slot, ()) for echo in self.echoes
+        )
+
     def hold(self, row: Row) -> bool:
         """Whether anything holds the row back."""
         return self.echoed(row) or any(

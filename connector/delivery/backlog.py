@@ -7,7 +7,8 @@ Does no IO.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from connector.core.batch import Batch, Row
-from connector.core.lane import Lane, Limits
+from connector.core.lane import Lane
+from connector.core.room import Limits
 from connector.core.routing import AudienceKey, Route
 from connector.delivery.accounts import Account, Audience
 from connector.telemetry.events import ChangeEnd, DeliveryEvents
@@ -126,7 +127,7 @@ class Backlog:
             self._telemetry.max_rows_lowered(rows)
             self._limits = Limits(rows, self._limits.max_bytes, self._limits.linger_seconds)
             for audience in self:
-                audience.lane.limits = self._limits
+                audience.lane.room.limits = self._limits
 
     def is_stuck(self) -> bool:
         """Whether all that is left is of halted audiences or destinations."""

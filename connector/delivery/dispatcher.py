@@ -191,8 +191,8 @@ class Dispatcher:
         due = suspects_due = math.inf
         if opens_at is not None:
             due = max(opens_at, audience.lane.due_at(draining=self._draining))
-            suspects_due = opens_at if audience.lane.has_suspects() else math.inf
-        self._schedule.set(audience, due, audience.lane.waiting_since())
+            suspects_due = opens_at if audience.lane.suspects else math.inf
+        self._schedule.set(audience, due, audience.lane.waiting.since())
         self._suspects.set(audience, suspects_due, audience.lane.oldest_since())
 
     def _is_drained(self) -> bool:
@@ -203,7 +203,7 @@ class Dispatcher:
         return self.calls == 0 and is_over and not self._is_in_doubt(now)
 
     def _is_in_doubt(self, now: float) -> bool:
-        return any(audience.lane.in_doubt_until() > now for audience in self._backlog)
+        return any(audience.lane.fences.last_echo_ends() > now for audience in self._backlog)
 
 
 async def _wait_for(event: asyncio.Event, seconds: float) -> None:

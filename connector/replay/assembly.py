@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 
 from connector.assembly import Parts, kafka_security
-from connector.core.lane import Limits
 from connector.core.model import Chunk, Partition
+from connector.core.room import Limits
 from connector.kafka import quiet
 from connector.kafka.log import KafkaLog
 from connector.kafka.reachable import wait_for_topics

@@ -7,9 +7,9 @@ from typing import cast
 from connector.core.batch import Row
 from connector.core.checkpoint import Checkpoint, Span
 from connector.core.identity import IdentityMap, IdentityMapping, Target
-from connector.core.lane import Limits
 from connector.core.model import Action, Partition
 from connector.core.rate_limit import RateLimit
+from connector.core.room import Limits
 from connector.core.routing import AudienceKey, Route
 from connector.delivery.accounts import Account, Audience
 from connector.delivery.backlog import Backlog

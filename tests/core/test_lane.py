@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from connector.core.batch import Batch, Row
 from connector.core.inquiry import Inquiry
-from connector.core.lane import Lane, Limits
+from connector.core.lane import Lane
 from connector.core.model import Action
+from connector.core.room import Limits
 from tests.core.strategies import DIGESTS, actions, limits, row, some
 
 ADD, DELETE = Action.ADD, Action.DELETE
@@ -43,7 +44,7 @@ def digests_of(batch: Batch | None) -> list[list[str | None]]:
 
 
 def held(audience: Audience) -> int:
-    return audience.lane._held.live
+    return audience.lane.waiting.held.live
 
 
 # The last one wins.
@@ -165,7 +166,7 @@ def test_a_lower_limit_counts_from_the_next_batch_on() -> None:
     audience = Audience(limits(max_rows=4))
     for digest in "abcd":
         audience.add(digest)
-    audience.lane.limits = limits(max_rows=1)
+    audience.lane.room.limits = limits(max_rows=1)
 
     assert len(audience.cut().rows) == 1
     assert audience.lane.due_at() <= 0.0
@@ -179,7 +180,7 @@ def test_an_empty_lane_is_never_due() -> None:
 
     assert audience.lane.due_at() == math.inf
     assert audience.lane.due_at(draining=True) == math.inf
-    assert audience.lane.waiting_since() == math.inf
+    assert audience.lane.waiting.since() == math.inf
     assert audience.lane.oldest_since() == math.inf
     assert audience.lane.cut(0.0) is None
 
@@ -191,7 +192,7 @@ def test_a_change_lingers_for_company_but_not_while_draining() -> None:
 
     assert audience.lane.due_at() == 7.0
     assert audience.lane.due_at(draining=True) == 5.0
-    assert audience.lane.waiting_since() == 5.0
+    assert audience.lane.waiting.since() == 5.0
 
 
 def test_a_full_lane_does_not_linger() -> None:
@@ -233,7 +234,7 @@ def test_a_change_that_takes_over_a_waiting_one_has_waited_as_long() -> None:
     audience.add("a", action=DELETE, at=0.9)
 
     assert audience.lane.due_at() == 1.0
-    assert audience.lane.waiting_since() == 0.0
+    assert audience.lane.waiting.since() == 0.0
 
 
 @some
@@ -345,7 +346,6 @@ def test_rows_under_way_are_not_pending() -> None:
 
     assert len(audience.lane) == 0
     assert audience.lane.calls == 1
-    assert repr(audience.lane) == "<Lane 0 pending, 0 held, 1 calls>"
 
     audience.lane.finish(call)
 
@@ -364,7 +364,7 @@ def test_a_batch_that_comes_back_goes_first() -> None:
     audience.lane.finish(call)
     audience.lane.give_back(call)
 
-    assert audience.lane.waiting_since() == 1.0
+    assert audience.lane.waiting.since() == 1.0
     assert digests_of(audience.cut()) == [["a"], ["b"]]
 
 
@@ -387,7 +387,7 @@ def apart(audience: Audience, call: Batch) -> None:
     """As an inquiry that has each row tried in a call of its own."""
     inquiry = Inquiry(len(call.rows))
     audience.lane.park(call, inquiry)
-    audience.lane.try_apart([[row] for row in call.rows if row.left], inquiry)
+    audience.lane.suspects.try_apart([[row] for row in call.rows if row.left], inquiry)
 
 
 def test_rows_that_are_tried_apart_have_a_call_each_at_once() -> None:
@@ -404,7 +404,7 @@ def test_rows_that_are_tried_apart_have_a_call_each_at_once() -> None:
     singles = [audience.lane.cut_suspects() for _ in range(3)]
 
     assert [digests_of(one) for one in singles] == [[["a"]], [["b"]], [["c"]]]
-    assert not audience.lane.has_suspects()
+    assert not audience.lane.suspects
     assert all(one.rows[0].queue is None for one in singles)
 
 
@@ -498,7 +498,7 @@ def test_a_row_held_by_an_echo_has_its_turn_by_how_long_it_has_waited() -> None:
     in_doubt(audience, "a", until=15.0)
     audience.add("a", action=DELETE, at=1.0)
 
-    assert audience.lane.waiting_since() == 1.0
+    assert audience.lane.waiting.since() == 1.0
 
 
 # Forgetting.

@@ -21,8 +21,9 @@ from hypothesis.stateful import (
 from connector.core.batch import Batch, Row
 from connector.core.checkpoint import Checkpoint, Span
 from connector.core.inquiry import Inquiry
-from connector.core.lane import Lane, Limits
+from connector.core.lane import Lane
 from connector.core.model import Action
+from connector.core.room import Limits
 from tests.core.strategies import PARTITION, actions, users
 
 SLOTS = 2
@@ -257,7 +258,9 @@ class LaneModel(RuleBasedStateMachine):
             self.end(one.row)
         tried, left = (rest, []) if groups else ([], rest)
         chunks = [tried[start::groups] for start in range(groups)]
-        self.lane.try_apart([[one.row for one in some] for some in chunks if some], inquiry)
+        self.lane.suspects.try_apart(
+            [[one.row for one in some] for some in chunks if some], inquiry
+        )
         if left:
             self.lane.unpark(inquiry)
         for one in left:
@@ -276,7 +279,7 @@ class LaneModel(RuleBasedStateMachine):
             self.dead_lettered |= one.left
             self.end(row)
 
-    @precondition(lambda self: self.lane.has_suspects())
+    @precondition(lambda self: self.lane.suspects)
     @rule()
     def cut_apart(self) -> None:
         batch = self.lane.cut_suspects()
@@ -344,8 +347,8 @@ class LaneModel(RuleBasedStateMachine):
         assert {id(row) for row in forgotten} == {id(one.row) for one in self.pending}
         assert len(forgotten) == len(self.pending)
         assert len(self.lane) == 0
-        assert not self.lane.has_suspects()
-        assert not list(self.lane._suspects.queues())
+        assert not self.lane.suspects
+        assert not list(self.lane.suspects.queues())
 
         for row in forgotten:
             assert row.span.open == 1
@@ -375,7 +378,7 @@ class LaneModel(RuleBasedStateMachine):
             counted_from = max(row.span.arrived, self.left_behind_at)
             assert due <= counted_from + self.limits.linger_seconds
             assert self.lane.due_at(draining=True) <= self.now
-            assert self.lane.waiting_since() <= counted_from
+            assert self.lane.waiting.since() <= counted_from
         for one in self.pending:
             assert self.lane.oldest_since() <= max(one.row.span.arrived, self.left_behind_at)
         if not self.pending:
@@ -397,13 +400,13 @@ class LaneModel(RuleBasedStateMachine):
         lane = self.lane
         cells = sum(len(one.left) for one in self.pending)
         assert sum(len(newest) for newest in lane._newest.by_slot) == cells
-        assert sum(len(fence) for fence in lane._fences.under_way) == sum(
+        assert sum(len(fence) for fence in lane.fences.under_way) == sum(
             len(call.identifiers) for call in self.calls
         )
-        for queue in (*lane._ready.values(), lane._held):
+        for queue in lane.waiting.queues():
             assert len(queue.rows) <= 2 * queue.live + 65
             assert queue.cells == sum(row.left for row in queue.rows)
-        assert len(lane._fences.echoes) <= len(self.echoes)
+        assert len(lane.fences.echoes) <= len(self.echoes)
 
     def teardown(self) -> None:
         """Drain: every call succeeds, each echo is heard or not, and the audience is right."""
@@ -417,7 +420,7 @@ class LaneModel(RuleBasedStateMachine):
         for _ in range(10 + 4 * len(self.log)):
             if not self.pending:
                 break
-            if self.lane.has_suspects():
+            if self.lane.suspects:
                 self.cut_apart()
                 if self.calls:
                     self.succeed(0)

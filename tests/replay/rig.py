@@ -10,11 +10,11 @@ from typing import Any
 from connector.core.batch import Batch
 from connector.core.checkpoint import Checkpoint
 from connector.core.identity import IdentityMap, IdentityMapping, Target
-from connector.core.lane import Limits
 from connector.core.lease import Lease
 from connector.core.letter import REJECTED, Origin, delivery_letter, record_letter
 from connector.core.model import Action, Chunk, Partition, Stage
 from connector.core.outcome import Delivered, Outcome
+from connector.core.room import Limits
 from connector.core.routing import AudienceKey, Route, RoutingTable
 from connector.delivery.accounts import Account
 from connector.delivery.dead_letters import DeadLetterQueue
