@@ -26,6 +26,16 @@ class Tap(Protocol):
         """Fetch these again."""
 
 
+class Ahead(Protocol):
+    """Who takes in topics that are read also while all others are paused, within a bound of its own."""
+
+    @property
+    def topics(self) -> Collection[str]: ...
+    @property
+    def is_full(self) -> bool:
+        """Whether its topics have to be paused too."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReadingBounds:
     """How much may be read.
@@ -56,6 +66,7 @@ class Pauses:
         bulkheads: Bulkheads,
         bounds: ReadingBounds,
         telemetry: IntakeEvents,
+        ahead: Ahead | None = None,
     ) -> None:
         self.paused: set[Partition] = set()
         self.is_full = False
@@ -67,6 +78,7 @@ class Pauses:
         self._bulkheads = bulkheads
         self._bounds = bounds
         self._telemetry = telemetry
+        self._ahead = ahead
 
     def forget(self) -> None:
         """A rebalance: partitions start unpaused."""
@@ -79,11 +91,21 @@ class Pauses:
         self._find_far(partitions)
         pressure = self._relieve()
         self._find_full(pressure)
-        wanted = set(partitions) if self.is_full else {*done, *self._far}
+        wanted = {*self._stopped(partitions), *done, *self._far}
         if wanted != self.paused:
             self._tap.pause(wanted - self.paused)
             self._tap.resume(self.paused - wanted)
             self.paused = wanted
+
+    def _stopped(self, partitions: Collection[Partition]) -> set[Partition]:
+        """The partitions that are not read because too much is pending."""
+        if self._ahead is None:
+            return set(partitions) if self.is_full else set()
+        topics = self._ahead.topics
+        first = {one for one in partitions if one.topic in topics}
+        return (first if self._ahead.is_full else set()) | (
+            set(partitions) - first if self.is_full else set()
+        )
 
     def is_reading(self) -> bool:
         """Whether any partition is read at present."""

@@ -18,6 +18,7 @@ from connector.delivery.accounts import Audience
 from connector.delivery.backlog import Backlog
 from connector.delivery.dead_letters import DeadLetterQueue
 from connector.delivery.dispatcher import Dispatcher
+from connector.governance.people import People
 from connector.intake import Intake
 from connector.pauses import Pauses
 from connector.telemetry.catalogue import Catalogue
@@ -57,6 +58,9 @@ class Parts(Protocol):
     def dead_letters(self) -> DeadLetterQueue: ...
     @property
     def identities(self) -> IdentityMap: ...
+    @property
+    def people(self) -> People | None:
+        """None where no suppression topic is configured."""
 
 
 class Status:
@@ -96,6 +100,9 @@ class Status:
 
     def not_ready(self) -> list[str]:
         """Why no changes flow; empty when they do."""
+        people = self._parts.people
+        if people is not None and (why := people.not_ready()) is not None:
+            return [why]
         if self.state != "running":
             return [f"the connector is {self.state}"]
         reasons = []
@@ -126,6 +133,7 @@ class Status:
                 for one in parts.backlog.accounts
             ],
             "lanes": [self._lane(one, now) for one in parts.backlog],
+            "people": None if parts.people is None else parts.people.snapshot(),
             "limits": self._limits(now),
         }
 
@@ -140,6 +148,8 @@ class Status:
         self._publish_ages(metrics)
         self._publish_halts(metrics)
         self._publish_identifiers(metrics)
+        if parts.people is not None:
+            parts.people.publish(metrics)
 
     def _publish_identifiers(self, metrics: Catalogue) -> None:
         identities = self._parts.identities

@@ -224,5 +224,7 @@ class Lane:
                 columns[slot] = column
                 under_way.update(column)
         self._newest.let_go_columns(columns)
+        if rows[0].action is Action.ADD:
+            self.fences.adding.append(columns)
         self.calls += 1
         return Batch(rows[0].action, rows, columns, trigger, inquiry)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from connector.core.batch import Batch, Row
 from connector.core.checkpoint import Span
+from connector.core.lane import Veto
 from connector.core.room import Limits
 from connector.core.routing import AudienceKey, Route
 from connector.delivery.accounts import Account
@@ -33,11 +34,12 @@ class Ledger(Backlog):
         limits: Limits,
         cell_bytes: Callable[[str], int],
         telemetry: DeliveryEvents,
+        veto: Veto | None = None,
     ) -> None:
         self.watch = Watch()
         self.ends: defaultdict[Span, Counter[ChangeEnd]] = defaultdict(Counter)
         self.gives_up = False
-        super().__init__(accounts, routes, slots, limits, cell_bytes, telemetry)
+        super().__init__(accounts, routes, slots, limits, cell_bytes, telemetry, veto)
 
     def withdraw(self, audience: AudienceKey, slot: int, digest: str) -> bool:
         """Give up the pending change of the identifier; False when none is pending."""

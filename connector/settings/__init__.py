@@ -5,6 +5,7 @@ know what the settings are used for: nothing here connects, listens or starts.
 """
 
 from connector.settings.credentials import Secrets, resolve_secrets
+from connector.settings.governance import GovernanceSettings, PolicySettings
 from connector.settings.load import load
 from connector.settings.model import (
     AdminSettings,
@@ -19,17 +20,20 @@ from connector.settings.model import (
     Settings,
     TikTokSettings,
 )
+from connector.settings.policy import read as read_policy
 from connector.settings.topics import MappingSettings, TopicSettings
 
 __all__ = [
     "AdminSettings",
     "DeliverySettings",
     "DestinationSettings",
+    "GovernanceSettings",
     "IdentitySettings",
     "KafkaSecurity",
     "KafkaSettings",
     "LogSettings",
     "MappingSettings",
+    "PolicySettings",
     "RateLimitSettings",
     "RouteSettings",
     "Secrets",
@@ -37,5 +41,6 @@ __all__ = [
     "TikTokSettings",
     "TopicSettings",
     "load",
+    "read_policy",
     "resolve_secrets",
 ]

@@ -26,6 +26,10 @@ class Part:
     def set(self, key: str, value: Any) -> None:
         self._values[key] = value
 
+    def forget(self, key: str) -> None:
+        """What stands at this key is not known to be right any more."""
+        self._values.pop(key, None)
+
     def get(self, key: str) -> Any:
         """The value, or None where there is none or a wrong one."""
         return self._values.get(key)
@@ -74,6 +78,10 @@ def model_of(field: FieldInfo) -> type[BaseModel] | None:
 
 def _may_be_absent(field: FieldInfo) -> bool:
     return not field.is_required() and field.get_default() is None
+
+
+def _may_be_empty(field: FieldInfo) -> bool:
+    return not field.is_required() and not field.get_default()
 
 
 def item_model_of(field: FieldInfo) -> type[BaseModel] | None:
@@ -147,15 +155,19 @@ class Reader:
             part.set(key, self._mapping(below, {} if value is None else value, path, template))
         elif item := item_model_of(field):
             items = value if key in tree else _as_trees(field.get_default())
-            part.set(key, self._list(item, items, path, template))
+            least = 0 if _may_be_empty(field) else 1
+            part.set(key, self._list(item, items, path, template, least))
         elif key not in tree:
             part.set(key, field.get_default())
         else:
             self._leaf(part, model, key, value)
 
-    def _list(self, model: type[BaseModel], tree: object, path: str, template: str) -> list[Part]:
+    def _list(
+        self, model: type[BaseModel], tree: object, path: str, template: str, least: int
+    ) -> list[Part]:
         if tree is None or tree == []:
-            self._wrong(path, "must have at least one entry")
+            if least:
+                self._wrong(path, "must have at least one entry")
         elif isinstance(tree, list):
             return [
                 self._mapping(model, item, f"{path}[{index}]", f"{template}[]")

@@ -48,12 +48,20 @@ class _Renderer:
             yield f"{key}:"
             yield from _indented(self._mapping(below, {}))
         elif item := self._definition(node.get("items", {})):
-            yield f"{key}:"
-            yield from _indented(self._list(item, node.get("default", [{}])))
+            yield from self._entries(key, item, node.get("default", [{}]))
         elif (value := given.get(key, node.get("default"))) is not None:
             yield f"{key}: {_scalar(value)}"
         else:
             yield f"{'' if required else '# '}{key}: {_scalar(node['examples'][0])}"
+
+    def _entries(self, key: str, item: Node, entries: list[Node]) -> Iterator[str]:
+        """A list of mappings; one that is empty by default shows what an entry would be."""
+        if entries:
+            yield f"{key}:"
+            yield from _indented(self._list(item, entries))
+        else:
+            yield f"{key}: []"
+            yield from (f"# {line}" for line in self._list(item, [{}]))
 
     def _list(self, item: Node, entries: list[Node]) -> Iterator[str]:
         """The first entry in full, the others in short."""

@@ -77,6 +77,7 @@ class StandInParts:
         self.rate = RateLimit(10.0)
         self.dead_letters: Collection[object] = ["a letter"]
         self.identities = IdentityMap([IdentityMapping("email", Target.EMAIL_SHA256)])
+        self.people = None
         self.backlog = Backlog(
             {name: Account(name, FakeDestination()) for name in ("emea", "apac")},
             [Route("gold", EMEA), Route("lost", APAC)],
