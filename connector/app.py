@@ -6,8 +6,8 @@ Reads top to bottom as a run goes: listen, reach Kafka, run, stop or come to the
 import asyncio
 import gc
 import signal
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Coroutine, Iterable
+from typing import Any, Protocol, TypeVar
 
 from connector.assembly import Parts
 from connector.errors import ConnectorError
@@ -23,6 +23,13 @@ _STUCK_SECONDS = 60.0
 _CLOSE_SECONDS = 5.0
 _LAG_INTERVAL = 0.5
 _SECRET_INTERVAL = 2.0
+
+
+class Client(Protocol):
+    """What is connected to Kafka."""
+
+    async def stop(self, timeout: float) -> None:
+        """Disconnect within the time."""
 
 
 class Application:
@@ -69,12 +76,17 @@ class Application:
         finally:
             self._front.status.state = "stopping"
             self._guard.stop()
-            await asyncio.gather(
-                parts.source.stop(_CLOSE_SECONDS), parts.letters.stop(_CLOSE_SECONDS)
-            )
+            clients: list[Client] = [parts.source, parts.letters]
+            if parts.suppression is not None:
+                clients.append(parts.suppression.follower)
+            await asyncio.gather(*(client.stop(_CLOSE_SECONDS) for client in clients))
 
     async def _reach_kafka(self, timeout: float) -> None:
         parts = self._parts
+        if parts.suppression is not None:
+            # Before the group is joined: nothing may be handled without it, and it may take its time.
+            await parts.suppression.follower.start(timeout, parts.life.waiting_for_kafka)
+            await parts.suppression.keeper.load()
         await parts.source.start(
             parts.ownership,
             timeout,
@@ -95,10 +107,12 @@ class Application:
                     parts.dispatcher.run(),
                     parts.committer.run(),
                     parts.intake.run(),
+                    self._front.lags.run(),
                     self._front.history.run(),
                     self._watch_secrets(),
                     self._measure_lag(),
                     self._watchdog().run(),
+                    *self._people_tasks(),
                     *(parts.probes.watch(account) for account in parts.backlog.accounts),
                 )
             ]
@@ -120,6 +134,17 @@ class Application:
                 "what is resolved is committed"
             )
 
+    def _people_tasks(self) -> Iterable[Coroutine[None, None, None]]:
+        """What follows the suppression topic, where there is one."""
+        parts = self._parts
+        if parts.people is None:
+            return ()
+        touch = parts.dispatcher.touch
+        return (
+            parts.people.keeper.run(parts.backlog, touch, parts.pipeline.forget_repeats),
+            parts.people.erasure.run(self._clock, touch),
+        )
+
     async def _until_time_to_stop(self) -> bool:
         """Wait for a signal or the end; whether all that was to be done is done."""
         if not self._until_end:
@@ -136,7 +161,7 @@ class Application:
         stuck_since: float | None = None
         while True:
             await asyncio.sleep(0.1)
-            read = parts.intake.is_done()
+            read = parts.intake.is_done() and not (parts.people and len(parts.people.erasure))
             if read and not parts.backlog.pending and not len(parts.dead_letters):
                 if await parts.committer.commit():
                     return True
@@ -182,6 +207,8 @@ class Application:
             if parts.security.refresh() or changed:
                 parts.source.renew_secrets()
                 parts.letters.renew_secrets()
+                if parts.suppression is not None:
+                    parts.suppression.follower.renew_secrets()
                 parts.life.secret_renewed("kafka")
 
     def _watchdog(self) -> Watchdog:

@@ -1,7 +1,8 @@
 """What a record becomes by the present configuration, step by step, in words that hold nothing of it.
 
-Owns the steps as values. The same decoders, identities and routes as in connector.pipeline decide, in the same order;
-a test holds the two to the same answers. What depends on earlier records is not known here. Pure; counts nothing.
+Owns the steps as values. The same decoders, identities, routes and rules about people as in connector.pipeline decide,
+in the same order; a test holds the two to the same answers. What depends on earlier records is not known here. Pure;
+counts nothing.
 
 Of what a record says only that is named which the configuration names, too: segments, namespaces, audiences.
 """
@@ -13,6 +14,7 @@ from typing import NamedTuple
 from connector.core.identity import Digests, IdentityMap, IdentityMapping, Target
 from connector.core.letter import UNREADABLE_RECORD
 from connector.core.model import Action, Stage
+from connector.core.permission import NO_CONSENT, SUPPRESSED, Permission
 from connector.core.recency import Recency
 from connector.core.routing import AUDIENCE_CONFLICT, AudienceKey, Route, RoutingTable
 from connector.core.verdicts import Judge, Verdict
@@ -28,6 +30,7 @@ REPEATED = "the same message says the same, or something newer, before"
 NOT_CONFIGURED = "none of its namespaces is configured"
 OTHER_ACCOUNT = "the event names an audience of another account"
 NOT_TAKEN = "it has no identity that the route takes"
+ALL_SUPPRESSED = "all its identifiers are suppressed"
 
 _REMEMBERED = 100_000
 """Memberships within one message: more than any format lets through."""
@@ -54,6 +57,20 @@ class Envelope(NamedTuple):
     has_time: bool = False
     problem: str | None = None
     is_broken: bool = False
+
+
+class Ruling(NamedTuple):
+    """What the rules about people make of an addition.
+
+    Attributes:
+        has_consented: to all purposes that are required; None where none is.
+        profile_is_suppressed: None where it is not looked at.
+        suppressed: the target of each identifier that is left out; None where they are not looked at.
+    """
+
+    has_consented: bool | None = None
+    profile_is_suppressed: bool | None = None
+    suppressed: tuple[Target, ...] | None = None
 
 
 class Led(NamedTuple):
@@ -86,15 +103,18 @@ class Member:
     Attributes:
         segment: its name as routes call it; None for one that no route names.
         segment_length: in characters.
+        said: what the event asks for; `action` is what is made of it.
         profile: which of the explanation's identities are its own.
         problem: a closed reason for something that was ignored.
         routes: those that were looked at.
         filtered: why no route was looked at.
         refusal: why it is not usable.
+        ruling: None for an exit, and where there are no such rules.
     """
 
     segment: str | None
     segment_length: int
+    said: Action
     action: Action
     profile: int
     has_profile_id: bool
@@ -103,6 +123,7 @@ class Member:
     routes: tuple[Led, ...] = ()
     filtered: str | None = None
     refusal: Refusal | None = None
+    ruling: Ruling | None = None
 
     @property
     def changes(self) -> int:
@@ -143,12 +164,22 @@ UNREADABLE = Explanation(
 
 
 class Explainer:
-    """Explains by one configuration: `explain`."""
+    """Explains by one configuration: `explain`.
 
-    def __init__(self, mappings: Sequence[IdentityMapping], routes: RoutingTable) -> None:
+    Args:
+        permission: the rules about people; None without any.
+    """
+
+    def __init__(
+        self,
+        mappings: Sequence[IdentityMapping],
+        routes: RoutingTable,
+        permission: Permission | None = None,
+    ) -> None:
         self._judge = Judge(mappings)
         self._identities = IdentityMap(mappings)
         self._routes = routes
+        self._permission = permission
         self._segments = frozenset(route.segment for route in routes)
         self._feeds = {route.audience: route.segment for route in routes if route.is_fixed}
 
@@ -188,11 +219,14 @@ class Explainer:
 
     def _member(self, membership: Membership, reading: "_Reading") -> Member:
         routes = self._routes.of(membership.segment, membership.alias)
+        said = membership.action
+        ruling = self._ruling(membership) if routes else None
         filtered = NO_ROUTE if not routes else REPEATED if reading.knows(membership) else None
         led: tuple[Led, ...] = ()
         refusal: Refusal | None = None
         if filtered is None and reading.rows:
-            led = self._led(membership, routes, reading)
+            rows, ruling = self._cleared(reading.rows, ruling)
+            led = self._led(membership, routes, rows, reading.feeds)
             refusal = led[-1].refusal
         elif filtered is None:
             try:
@@ -204,6 +238,7 @@ class Explainer:
         return Member(
             next((name for name in names if name in self._segments), None),
             len(membership.segment),
+            said,
             membership.action,
             len(reading.profiles) - 1,
             membership.profile_id is not None,
@@ -212,34 +247,76 @@ class Explainer:
             led,
             filtered,
             refusal,
+            ruling,
         )
 
+    def _ruling(self, membership: Membership) -> Ruling | None:
+        """Let the rules make of the membership what they will."""
+        rules = self._permission
+        if rules is None or membership.action is not Action.ADD:
+            return None
+        reason = rules.judge(membership)
+        has_consented = None if rules.consent is None else reason != NO_CONSENT
+        if rules.suppressed is None or reason == NO_CONSENT:
+            return Ruling(has_consented)
+        return Ruling(has_consented, reason == SUPPRESSED)
+
+    def _cleared(
+        self, rows: Sequence[Digests], ruling: Ruling | None
+    ) -> tuple[Sequence[Digests], Ruling | None]:
+        """The rows without what must not be added, and which identifiers that was."""
+        if ruling is None or ruling.profile_is_suppressed is not False:
+            return rows, ruling
+        left = self._permission.clear(rows) if self._permission else None
+        if left is None:
+            return rows, ruling._replace(suppressed=())
+        targets = self._identities.targets
+        gone = tuple(
+            target
+            for slot, target in enumerate(targets)
+            for _ in range(_filled_in(slot, rows) - _filled_in(slot, left))
+        )
+        return left, ruling._replace(suppressed=gone)
+
     def _led(
-        self, membership: Membership, routes: Sequence[Route], reading: "_Reading"
+        self,
+        membership: Membership,
+        routes: Sequence[Route],
+        rows: Sequence[Digests],
+        feeds: dict[AudienceKey, str],
     ) -> tuple[Led, ...]:
         """The membership's routes, up to the first for which it is refused."""
         found: list[Led] = []
         for route in routes:
             led = Led(route.audience, self._only(route))
             try:
-                led = self._through(led, route, membership, reading)
+                led = self._through(led, route, membership, rows, feeds)
             except InvalidRecord as invalid:
                 found.append(led._replace(refusal=_refusal(invalid)))
                 break
             found.append(led)
         return tuple(found)
 
-    def _through(self, led: Led, route: Route, membership: Membership, reading: "_Reading") -> Led:
+    def _through(
+        self,
+        led: Led,
+        route: Route,
+        membership: Membership,
+        rows: Sequence[Digests],
+        feeds: dict[AudienceKey, str],
+    ) -> Led:
         key = self._routes.audience(route, membership.audience_id, membership.advertiser_id)
         if key is None:
             return led._replace(filtered=OTHER_ACCOUNT)
-        if reading.feeds.setdefault(key, route.segment) != route.segment:
+        if feeds.setdefault(key, route.segment) != route.segment:
             raise InvalidRecord(
                 AUDIENCE_CONFLICT, "the event names an audience that another segment feeds"
             )
-        taken = [own for row in reading.rows if (own := route.restrict(row)) is not None]
-        rows = tuple(self._filled(row) for row in taken)
-        return led._replace(rows=rows, filtered=None if rows else NOT_TAKEN)
+        if not rows:
+            return led._replace(filtered=ALL_SUPPRESSED)
+        taken = [own for row in rows if (own := route.restrict(row)) is not None]
+        filled = tuple(self._filled(row) for row in taken)
+        return led._replace(rows=filled, filtered=None if filled else NOT_TAKEN)
 
     def _only(self, route: Route) -> tuple[Target, ...] | None:
         if route.slots is None:
@@ -290,6 +367,10 @@ def _envelope(value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> Enve
         return Envelope(has_time=found.time is not None, problem=found.problem)
     mode = "binary" if found.value is value else "structured"
     return Envelope(mode, len(found.value), found.time is not None, found.problem)
+
+
+def _filled_in(slot: int, rows: Sequence[Digests]) -> int:
+    return sum(row[slot] is not None for row in rows)
 
 
 def _is_broken(value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> bool:

@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from connector import configured
 from connector.admin.access import Access, Caller, Role, Token
 from connector.admin.server import Admin, Subject
 from connector.admin.sessions import Sessions
 from connector.assembly import Parts
 from connector.history import History
+from connector.lags import Lags
 from connector.operations import Operations
 from connector.settings import Secrets, Settings, without_secrets
 from connector.snapshot import Snapshot
@@ -26,6 +28,7 @@ class Front:
         clock: monotonic seconds, the event loop's.
 
     Attributes:
+        lags: asks for those of paused partitions while it runs.
         status: told by the application what state it is in.
         history: takes its samples while it runs.
         access: looks at its tokens' files when it is told to.
@@ -37,10 +40,11 @@ class Front:
     ) -> None:
         self._settings = settings
         self._parts = parts
-        topics = [topic.name for topic in settings.kafka.topics]
+        topics = configured.source_config(settings).topics
         drain = settings.delivery.drain_seconds
-        self.status = Status(parts, topics, drain, clock, time.time)
-        self.history = History(parts.metrics, self._lags, clock)
+        self.lags = Lags(parts.source, lambda: parts.pauses.paused, parts.checkpoint.position)
+        self.status = Status(parts, topics, self.lags, drain, clock, time.time)
+        self.history = History(parts.metrics, self._all_lags, clock)
         told = AccessEvents(parts.metrics, clock, time.time)
         tokens = [
             Token(Caller(one.name, Role(one.role)), secrets.admin_tokens[one.name])
@@ -49,7 +53,14 @@ class Front:
         self.access = Access(tokens, Sessions(clock), told)
         operations = Operations(parts.pauses, parts.dispatcher, clock)
         snapshot = Snapshot(
-            self.status, parts, self.history, operations, self._configuration, clock, time.time
+            self.status,
+            parts,
+            self.lags,
+            self.history,
+            operations,
+            self._configuration,
+            clock,
+            time.time,
         )
         self.admin = Admin(
             Subject(self.status, snapshot, operations, parts.metrics),
@@ -61,6 +72,5 @@ class Front:
     def _configuration(self) -> dict[str, Any]:
         return without_secrets(self._settings)
 
-    def _lags(self) -> list[int | None]:
-        parts = self._parts
-        return [parts.source.lag(one) for one in parts.checkpoint.partitions()]
+    def _all_lags(self) -> list[int | None]:
+        return [self.lags.lag(one) for one in self._parts.checkpoint.partitions()]

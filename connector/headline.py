@@ -86,7 +86,7 @@ def _intake(shown: Shown) -> Iterator[Finding]:
     reasons = intake["reasons"]
     if "operator" in reasons:
         by = f" by {intake['by']}" if intake["by"] else ""
-        note = "What was read is still delivered; new records wait in Kafka until somebody resumes."
+        note = "What was read is still delivered; further records wait in Kafka until somebody resumes."
         yield Finding("paused", Level.NOTICE, f"Intake is paused{by}", note)
     if "blocked" in reasons:
         held_by = intake["held_by"]

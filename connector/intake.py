@@ -1,4 +1,4 @@
-"""The intake's task: poll, hand over to the pipeline; and what a rebalance means.
+"""The intake's task: poll, hand over to who takes the topic's records in; and what a rebalance means.
 
 Owns the polling loop and the reaction to partitions that come and go. What is paused, and why, is
 connector.pauses. Knows Kafka only as the source that it declares.
@@ -16,7 +16,6 @@ from connector.delivery.accounts import Audience
 from connector.delivery.dead_letters import DeadLetterQueue
 from connector.delivery.dispatcher import Dispatcher
 from connector.pauses import Pauses
-from connector.pipeline import Pipeline
 from connector.telemetry.events import IntakeEvents
 
 _PART_RECORDS = 250
@@ -36,6 +35,13 @@ class Source(Protocol):
         Never raises for a record that cannot be parsed: its offset stands in the chunk's `unreadable`.
         A chunk without records says that the position moved past control records.
         """
+
+
+class Taker(Protocol):
+    """Who takes in the records of a topic."""
+
+    def take(self, partition: Partition, chunk: Chunk, now: float) -> set[Audience]:
+        """Take in what a poll brought of one partition; returns the audiences that got changes."""
 
 
 class Stint(Protocol):
@@ -58,6 +64,7 @@ class Intake:
     """Polls: `run`. Closed by a rebalance or a stop, it drops what a late poll brings.
 
     Args:
+        takers: by topic.
         stint: None to read on for ever.
         clock: monotonic seconds.
 
@@ -69,7 +76,7 @@ class Intake:
     def __init__(
         self,
         source: Source,
-        pipeline: Pipeline,
+        takers: Mapping[str, Taker],
         dispatcher: Dispatcher,
         checkpoint: Checkpoint,
         pauses: Pauses,
@@ -79,7 +86,7 @@ class Intake:
         self.polled_at = clock()
         self.joined = False
         self._source = source
-        self._pipeline = pipeline
+        self._takers = takers
         self._dispatcher = dispatcher
         self._checkpoint = checkpoint
         self._pauses = pauses
@@ -133,7 +140,7 @@ class Intake:
                     if not self._may_take(epoch):
                         return
                     since = now = self._clock()
-                touched |= self._pipeline.take(partition, part, now)
+                touched |= self._takers[partition.topic].take(partition, part, now)
         if touched:
             self._dispatcher.touch(touched)
         self._pauses.regulate(self._checkpoint.partitions(), self._done())

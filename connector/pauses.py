@@ -37,6 +37,16 @@ class PauseReason(StrEnum):
     BLOCKED = "blocked"
 
 
+class Ahead(Protocol):
+    """Who takes in topics that are read also while all others are paused, within a bound of its own."""
+
+    @property
+    def topics(self) -> Collection[str]: ...
+    @property
+    def is_full(self) -> bool:
+        """Whether its topics have to be paused too."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReadingBounds:
     """How much may be read.
@@ -68,6 +78,7 @@ class Pauses:
         bulkheads: Bulkheads,
         bounds: ReadingBounds,
         telemetry: IntakeEvents,
+        ahead: Ahead | None = None,
     ) -> None:
         self.paused: set[Partition] = set()
         self.is_full = False
@@ -80,6 +91,7 @@ class Pauses:
         self._bulkheads = bulkheads
         self._bounds = bounds
         self._telemetry = telemetry
+        self._ahead = ahead
 
     def forget(self) -> None:
         """A rebalance: partitions start unpaused, unless an operator wants it otherwise."""
@@ -89,7 +101,7 @@ class Pauses:
         self._keep_operators_pause()
 
     def stop_reading(self) -> None:
-        """An operator's word: read nothing from now on, until `go_on_reading`."""
+        """An operator's word: read nothing from now on, until `go_on_reading`; but who is suppressed."""
         self.by_operator = True
         self._keep_operators_pause()
 
@@ -113,12 +125,20 @@ class Pauses:
         self._find_far(partitions)
         pressure = self._relieve()
         self._find_full(pressure)
-        stopped = self.is_full or self.by_operator
-        wanted = set(partitions) if stopped else {*done, *self._far}
+        wanted = {*self._stopped(partitions), *done, *self._far}
         if wanted != self.paused:
             self._tap.pause(wanted - self.paused)
             self._tap.resume(self.paused - wanted)
             self.paused = wanted
+
+    def _stopped(self, partitions: Collection[Partition]) -> set[Partition]:
+        """The partitions that are not read because too much is pending, or an operator wants it so."""
+        is_stopped = self.is_full or self.by_operator
+        if self._ahead is None:
+            return set(partitions) if is_stopped else set()
+        first = {one for one in partitions if one.topic in self._ahead.topics}
+        others = set(partitions) - first
+        return (others if is_stopped else set()) | (first if self._ahead.is_full else set())
 
     def is_reading(self) -> bool:
         """Whether any partition is read at present, or would be but for an operator."""
@@ -126,7 +146,7 @@ class Pauses:
 
     def _keep_operators_pause(self) -> None:
         """At once, and not with the next poll: that would bring records first."""
-        more = {*self._checkpoint.partitions()} - self.paused
+        more = self._stopped(self._checkpoint.partitions()) - self.paused
         if self.by_operator and more:
             self._tap.pause(more)
             self.paused |= more

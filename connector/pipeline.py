@@ -4,31 +4,28 @@ Owns what a record becomes. Plain calls without a wait: what one poll brought is
 Knows neither Kafka's client nor TikTok.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from connector.core.batch import Row
 from connector.core.checkpoint import Checkpoint, Span
 from connector.core.identity import Digests, IdentityMap
-from connector.core.letter import UNREADABLE_RECORD, Origin, record_letter
-from connector.core.model import Chunk, Partition, Record, Stage
+from connector.core.model import Action, Chunk, Partition, Record
+from connector.core.permission import SUPPRESSED, Permission
 from connector.core.recency import Recency
 from connector.core.routing import (
     AUDIENCE_CONFLICT,
-    AUDIENCE_REASONS,
     TOO_MANY_AUDIENCES,
     Route,
     RoutingTable,
 )
 from connector.delivery.accounts import Audience
 from connector.delivery.backlog import Backlog
-from connector.delivery.dead_letters import DeadLetterQueue
 from connector.errors import InvalidRecord
 from connector.formats.cloudevents import memberships_of
-from connector.formats.membership import DECODE_REASONS, Format, Membership
+from connector.formats.membership import Format, Membership
+from connector.record_letters import RecordLetters
 from connector.telemetry.events import IntakeEvents
-
-_UNREADABLE = InvalidRecord(UNREADABLE_RECORD, "Kafka's client could not parse the record")
 
 
 @dataclass(slots=True)
@@ -40,14 +37,47 @@ class _Tally:
     invalid: int = 0
     first_invalid: int = -1
 
+    def add_invalid(self, offset: int) -> None:
+        self.invalid += 1
+        if self.first_invalid < 0:
+            self.first_invalid = offset
+
+
+class _Repeats:
+    """What was handled, for formats whose messages repeat memberships: of this assignment, each partition by itself."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._checkpoint = checkpoint
+        self._recent: dict[Partition, Recency] = {}
+        self._epoch = -1
+
+    def knows(self, partition: Partition, membership: Membership) -> bool:
+        """Whether the membership is older than what was handled, or the same; what is not known is news."""
+        if self._epoch != self._checkpoint.epoch:
+            self._epoch = self._checkpoint.epoch
+            self._recent.clear()
+        recent = self._recent.get(partition)
+        if recent is None:
+            most = _MOST_REMEMBERED // len(self._checkpoint.partitions())
+            recent = self._recent[partition] = Recency(max(most, _LEAST_REMEMBERED))
+        return not recent.is_news(
+            membership.profile_id,
+            membership.segment,
+            membership.at,
+            membership.identities,
+            membership.action,
+        )
+
+    def forget(self) -> None:
+        self._recent.clear()
+
 
 class Pipeline:
     """Takes chunks of records: `take`.
 
     Args:
         formats: the decoder of each topic.
-        clock: monotonic seconds.
-        wall: seconds since the epoch.
+        permission: the rules about people; None without any.
     """
 
     def __init__(
@@ -57,23 +87,23 @@ class Pipeline:
         routes: RoutingTable,
         checkpoint: Checkpoint,
         backlog: Backlog,
-        dead_letters: DeadLetterQueue,
+        letters: RecordLetters,
         telemetry: IntakeEvents,
-        wall: Callable[[], float],
+        permission: Permission | None = None,
     ) -> None:
         self._formats = formats
         self._identities = identities
         self._checkpoint = checkpoint
         self._backlog = backlog
-        self._dead_letters = dead_letters
+        self._letters = letters
         self._telemetry = telemetry
-        self._wall = wall
+        self._permission = permission
+        self._tells_profiles = permission is not None and permission.suppressed is not None
         self._table = routes
         self._routes: dict[str, list[tuple[Route, Audience | None]]] = {}
         for route in routes:
             self._routes.setdefault(route.segment, []).append((route, backlog.of_route(route)))
-        self._recent: dict[Partition, Recency] = {}
-        self._epoch = -1
+        self._repeats = _Repeats(checkpoint)
 
     def take(self, partition: Partition, chunk: Chunk, now: float) -> set[Audience]:
         """Take in what a poll brought of one partition; returns the audiences that got changes."""
@@ -90,12 +120,18 @@ class Pipeline:
                 else:
                     tally.filtered += 1
             except InvalidRecord as invalid:
-                self._set_aside(record, invalid, span, tally)
+                self._letters.set_aside(record, invalid, span)
+                tally.add_invalid(record.offset)
         for offset in chunk.unreadable:
-            self._set_aside(_Unreadable(offset), _UNREADABLE, span, tally)
+            self._letters.set_unreadable_aside(offset, span)
+            tally.add_invalid(offset)
         span.resolve()
         self._count(partition, tally)
         return touched
+
+    def forget_repeats(self) -> None:
+        """Take everything that messages repeat for news: what was handled holds no more, as when a person is released."""
+        self._repeats.forget()
 
     def _changes(self, record: Record, shape: Format, span: Span, touched: set[Audience]) -> int:
         """Put the record's changes into their lanes; returns how many there are.
@@ -103,9 +139,10 @@ class Pipeline:
         Raises InvalidRecord when the record has the wrong shape, or none of its memberships is usable.
         """
         changes = 0
-        refusals: list[InvalidRecord] = []
+        refusals: list[InvalidRecord] | None = None
         identities: object = None
         rows: list[Digests] = []
+        permission, blocked = self._permission, None
         value = record.value
         if value is None or record.headers:
             memberships = memberships_of(shape, value, record.headers)
@@ -118,19 +155,28 @@ class Pipeline:
             routes = self._routes.get(membership.segment, ())
             if membership.alias is not None:
                 routes = self._with_alias(membership)
-            if not routes or (shape.repeats and self._is_known(span.partition, membership)):
+            if not routes:
+                continue
+            if permission is not None:
+                blocked = permission.judge(membership)
+            if shape.repeats and self._repeats.knows(span.partition, membership):
                 continue
             if membership.identities is not identities:
                 identities = membership.identities
                 rows = self._identities.rows(membership.identities)
             try:
                 if rows:
-                    changes += self._put(membership, routes, rows, record, span, touched)
+                    some: Sequence[Digests] = rows
+                    if permission is not None:
+                        some = self._permitted(permission, membership, blocked, rows, span)
+                    changes += self._put(membership, routes, some, record, span, touched)
                 else:
                     self._identities.judge(membership.identities)
             except InvalidRecord as invalid:
-                refusals.append(invalid)
-        if refusals and not changes:
+                refusals = [*(refusals or ()), invalid]
+        if refusals is None:
+            return changes
+        if not changes:
             raise refusals[0]
         for refusal in refusals:  # of a message in which others were usable
             self._telemetry.record_error(span.partition.topic, refusal.reason)
@@ -143,22 +189,20 @@ class Pipeline:
             return routes
         return (*routes, *self._routes.get(membership.alias, ()))
 
-    def _is_known(self, partition: Partition, membership: Membership) -> bool:
-        """Whether the membership is older than what was handled, or the same; what is not known is news."""
-        if self._epoch != self._checkpoint.epoch:
-            self._epoch = self._checkpoint.epoch
-            self._recent.clear()
-        recent = self._recent.get(partition)
-        if recent is None:
-            most = _MOST_REMEMBERED // len(self._checkpoint.partitions())
-            recent = self._recent[partition] = Recency(max(most, _LEAST_REMEMBERED))
-        return not recent.is_news(
-            membership.profile_id,
-            membership.segment,
-            membership.at,
-            membership.identities,
-            membership.action,
-        )
+    def _permitted(
+        self,
+        permission: Permission,
+        membership: Membership,
+        blocked: str | None,
+        rows: Sequence[Digests],
+        span: Span,
+    ) -> Sequence[Digests]:
+        """The rows without what must not be added; counts an addition that is not made as it was asked for."""
+        if membership.action is Action.ADD and (left := permission.clear(rows)) is not None:
+            blocked, rows = SUPPRESSED, left
+        if blocked is not None:
+            self._telemetry.additions_blocked(span.partition.topic, blocked, 1)
+        return rows
 
     def _put(
         self,
@@ -177,13 +221,15 @@ class Pipeline:
                 if audience is None:
                     continue
             for digests in rows:
-                own = route.restrict(digests)
+                own = digests.copy() if route.slots is None else route.restrict(digests)
                 if own is None:
                     continue
                 left = len(own) - own.count(None)
                 row = Row(
                     own, left, membership.action, span, record.offset, record.timestamp, record.key
                 )
+                if self._tells_profiles:
+                    row.profile = membership.profile_id
                 self._backlog.accept(audience, row)
                 touched.add(audience)
                 changes += 1
@@ -206,27 +252,6 @@ class Pipeline:
             )
         return audience
 
-    def _set_aside(self, record: Record, invalid: InvalidRecord, span: Span, tally: _Tally) -> None:
-        """Write a letter about the record; its span stays open until the broker has it."""
-        topic = span.partition.topic
-        origin = Origin(span.partition, record.offset, record.timestamp, record.key)
-        stage = Stage.DECODE if invalid.reason in _DECODE_STAGE else Stage.IDENTITY
-        letter = record_letter(
-            origin,
-            stage,
-            invalid.reason,
-            invalid.detail,
-            record.value,
-            self._wall(),
-            headers=record.headers,
-        )
-        span.open += 1
-        self._dead_letters.put(letter, topic, invalid.reason, span.resolve)
-        self._telemetry.record_error(topic, invalid.reason)
-        tally.invalid += 1
-        if tally.first_invalid < 0:
-            tally.first_invalid = record.offset
-
     def _count(self, partition: Partition, tally: _Tally) -> None:
         self._telemetry.records_ended(
             partition.topic, tally.accepted, tally.filtered, tally.invalid
@@ -240,16 +265,3 @@ _MOST_REMEMBERED = 200_000
 
 _LEAST_REMEMBERED = 1_000
 """Of one partition, however many there are."""
-
-_DECODE_STAGE = frozenset((*DECODE_REASONS, *AUDIENCE_REASONS, UNREADABLE_RECORD))
-
-
-@dataclass(frozen=True, slots=True)
-class _Unreadable:
-    """A record of which nothing is known but where it stands."""
-
-    offset: int
-    timestamp: int = -1
-    key: bytes | None = None
-    value: bytes | None = None
-    headers: tuple[tuple[str, bytes], ...] = ()

@@ -21,7 +21,7 @@ from connector.delivery.accounts import Account, Audience
 from connector.headline import headline
 from connector.history import INTERVAL_SECONDS, History
 from connector.operations import Operations
-from connector.status import Parts, Status
+from connector.status import Lag, Parts, Status
 
 Document = dict[str, Any]
 
@@ -57,6 +57,7 @@ class Snapshot:
         self,
         status: Status,
         parts: Parts,
+        lags: Lag,
         history: History,
         operations: Operations,
         configuration: Callable[[], Mapping[str, Any]],
@@ -65,6 +66,7 @@ class Snapshot:
     ) -> None:
         self._status = status
         self._parts = parts
+        self._lags = lags
         self._history = history
         self._operations = operations
         self._configuration = configuration
@@ -88,6 +90,7 @@ class Snapshot:
             "lanes": [self._lane(one, now) for one in _first(audiences, view.lanes)],
             "lanes_found": len(audiences),
             "lane_counts": {state.value: counts[state] for state in State},
+            "people": None if parts.people is None else parts.people.snapshot(),
             "limits": self._limits(now),
             "dead_letters": [
                 {**one._asdict(), "at": self._time(one.at, now)} for one in self._history.letters()
@@ -120,7 +123,7 @@ class Snapshot:
             "partition": partition.partition,
             "position": checkpoint.position(partition),
             "committed": checkpoint.committed_position(partition),
-            "lag": self._parts.source.lag(partition),
+            "lag": self._lags.lag(partition),
             "uncommitted": checkpoint.ahead(partition),
             "paused": partition in self._parts.pauses.paused,
         }

@@ -15,6 +15,7 @@ from connector.core.rate_limit import RateLimit
 from connector.delivery.backlog import Backlog
 from connector.delivery.dead_letters import DeadLetterQueue
 from connector.delivery.dispatcher import Dispatcher
+from connector.governance.people import People
 from connector.intake import Intake
 from connector.pauses import PauseReason, Pauses
 from connector.telemetry.catalogue import Catalogue
@@ -37,8 +38,6 @@ class Parts(Protocol):
     """The running parts that are read."""
 
     @property
-    def source(self) -> Lag: ...
-    @property
     def intake(self) -> Intake: ...
     @property
     def pauses(self) -> Pauses: ...
@@ -54,6 +53,9 @@ class Parts(Protocol):
     def dead_letters(self) -> DeadLetterQueue: ...
     @property
     def identities(self) -> IdentityMap: ...
+    @property
+    def people(self) -> People | None:
+        """None where no suppression topic is configured."""
 
 
 class Status:
@@ -61,6 +63,7 @@ class Status:
 
     Args:
         topics: the subscribed ones.
+        lags: tells how far partitions are behind.
         drain_seconds: how long a rebalance may hold up polling.
         clock: monotonic seconds.
         wall: seconds since the epoch.
@@ -73,6 +76,7 @@ class Status:
         self,
         parts: Parts,
         topics: Sequence[str],
+        lags: Lag,
         drain_seconds: float,
         clock: Callable[[], float],
         wall: Callable[[], float],
@@ -80,6 +84,7 @@ class Status:
         self.state = "starting"
         self._parts = parts
         self._topics = topics
+        self._lags = lags
         self._drain_seconds = drain_seconds
         self._clock = clock
         self._wall = wall
@@ -93,6 +98,9 @@ class Status:
 
     def not_ready(self) -> list[str]:
         """Why no changes flow; empty when they do."""
+        people = self._parts.people
+        if people is not None and (why := people.not_ready()) is not None:
+            return [why]
         if self.state != "running":
             return [f"the connector is {self.state}"]
         reasons = []
@@ -117,6 +125,8 @@ class Status:
         self._publish_ages(metrics)
         self._publish_halts(metrics)
         self._publish_identifiers(metrics)
+        if parts.people is not None:
+            parts.people.publish(metrics)
 
     def _publish_identifiers(self, metrics: Catalogue) -> None:
         identities = self._parts.identities
@@ -129,7 +139,7 @@ class Status:
         partitions = self._parts.checkpoint.partitions()
         metrics.consumer_lag_records.clear()
         for partition in partitions:
-            lag = self._parts.source.lag(partition)
+            lag = self._lags.lag(partition)
             if lag is not None:
                 metrics.consumer_lag_records.set(lag, partition.topic, str(partition.partition))
         for topic in self._topics:

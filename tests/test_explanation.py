@@ -12,14 +12,19 @@ from hypothesis import strategies as st
 
 from connector.core.batch import Row
 from connector.core.checkpoint import Checkpoint
+from connector.core.consent import Consent
 from connector.core.identity import IdentityMap, IdentityMapping, Target
-from connector.core.lane import Limits
 from connector.core.model import Action, Chunk, Letter, Partition, Stage
+from connector.core.permission import Permission
+from connector.core.recency import Recency
+from connector.core.room import Limits
 from connector.core.routing import FROM_EVENT, AudienceKey, Route, RoutingTable
+from connector.core.suppression import Status, SuppressionEntry, SuppressionList
 from connector.delivery.accounts import Account, Audience
 from connector.delivery.backlog import Backlog
 from connector.delivery.dead_letters import DeadLetterQueue
-from connector.explanation import UNREADABLE, Explainer, Explanation
+from connector.errors import InvalidRecord
+from connector.explanation import UNREADABLE, Explainer, Explanation, Member, Ruling
 from connector.formats import (
     adobe_xdm,
     custom,
@@ -31,6 +36,9 @@ from connector.formats import (
 )
 from connector.formats.membership import Format
 from connector.pipeline import Pipeline
+from connector.record_letters import RecordLetters
+from connector.replay.letters import REASONS
+from connector.replay.reading import Reading
 from connector.sandbox.generator import Traffic, generate
 from connector.telemetry.catalogue import Catalogue
 from connector.telemetry.events import DeliveryEvents, IntakeEvents
@@ -47,8 +55,11 @@ from tests.formats import (
     test_rudderstack,
     test_segment,
 )
+from tests.formats.consenting import GIVEN, NOT_GIVEN, PURPOSES
+from tests.formats.consenting import SAMPLES as CONSENTING
+from tests.formats.consenting import Sample as ConsentSample
 from tests.formats.mutations import MARKER, broken
-from tests.formats.strategies import many
+from tests.formats.strategies import few, many
 
 EMAIL, PHONE, IDFA = Target.EMAIL_SHA256, Target.PHONE_SHA256, Target.IDFA_SHA256
 MAPPINGS = (
@@ -158,7 +169,9 @@ ON_DELIVERY = DeliveryEvents(CATALOGUE, lambda: 0.0, lambda: 0.0)
 ON_INTAKE = IntakeEvents(CATALOGUE, lambda: 0.0, lambda: 0.0)
 
 
-def piped(shape: Format, value: bytes | None, headers: Headers) -> Said:
+def piped(
+    shape: Format, value: bytes | None, headers: Headers, permission: Permission | None
+) -> Said:
     """What the pipeline makes of a record that is the first."""
     accounts = {name: Account(name, FakeDestination()) for name in ADVERTISERS}
     limits = Limits(1000, 1_000_000, 1.0)
@@ -174,9 +187,9 @@ def piped(shape: Format, value: bytes | None, headers: Headers) -> Said:
         RoutingTable(ROUTES, ADVERTISERS),
         checkpoint,
         backlog,
-        letters,
+        RecordLetters(letters, ON_INTAKE, lambda: 0.0),
         ON_INTAKE,
-        lambda: 0.0,
+        permission,
     )
     record = FakeRecord(0, 0, b"key", value, tuple(headers))
     pipeline.take(PARTITION, Chunk([record], 1), 0.0)
@@ -199,9 +212,39 @@ def said(explanation: Explanation) -> Said:
     return explanation.outcome, changes, None if refusal is None else tuple(refusal)
 
 
-def agreed(shape: Format, value: bytes | None, headers: Headers = ()) -> Explanation:
-    explanation = EXPLAINER.explain(shape, value, headers)
-    assert said(explanation) == piped(shape, value, headers)
+def read_again(
+    shape: Format, value: bytes | None, headers: Headers, permission: Permission | None
+) -> Said:
+    """What a replay makes of it."""
+    identities, table = IdentityMap(MAPPINGS), RoutingTable(ROUTES, ADVERTISERS)
+    reading = Reading({PARTITION.topic: shape}, identities, table, permission)
+    try:
+        changes = reading.changes(PARTITION.topic, value, headers, None, Recency(1_000))
+    except InvalidRecord as invalid:
+        return "invalid", [], (invalid.reason, REASONS[invalid.reason].value, invalid.detail)
+    made = [
+        (
+            one.audience.destination,
+            one.action,
+            tuple(
+                target if digest else None
+                for target, digest in zip(identities.targets, one.digests, strict=True)
+            ),
+        )
+        for one in changes
+    ]
+    return "accepted" if made else "filtered", made, None
+
+
+def agreed(
+    shape: Format,
+    value: bytes | None,
+    headers: Headers = (),
+    permission: Permission | None = None,
+) -> Explanation:
+    explainer = Explainer(MAPPINGS, RoutingTable(ROUTES, ADVERTISERS), permission)
+    explanation = explainer.explain(shape, value, headers)
+    assert said(explanation) == piped(shape, value, headers, permission)
     return explanation
 
 
@@ -231,6 +274,118 @@ def test_whatever_is_wrong_with_them_both_agree_and_no_value_is_told(
 def test_both_agree_on_what_a_customer_data_platform_would_send() -> None:
     for one in generate(Traffic(events=1_000, profiles=200, segments=3, seed=5)):
         agreed(native.FORMAT, one.value)
+
+
+# The rules about people
+
+
+def suppressed(*entries: SuppressionEntry) -> SuppressionList:
+    found = SuppressionList(b"salt")
+    identities = IdentityMap(MAPPINGS)
+    for entry in entries:
+        found.apply(entry, identities.rows(entry.identities))
+    return found
+
+
+CONSENT = Consent(PURPOSES)
+NAMED = suppressed(*(SuppressionEntry(one, Status.ERASED, {}) for one in ("p-1", "u", "12345")))
+IDENTIFIED = suppressed(
+    SuppressionEntry("other", Status.SUPPRESSED, {"email": "jane@example.com"}),
+    SuppressionEntry("another", Status.SUPPRESSED, {"email": test_adobe_xdm.EMAIL}),
+)
+PERMISSIONS = {
+    "consent": Permission(CONSENT, None),
+    "profiles": Permission(None, NAMED),
+    "identifiers": Permission(None, IDENTIFIED),
+    "consent and identifiers": Permission(CONSENT, IDENTIFIED),
+}
+every_rule = pytest.mark.parametrize("permission", PERMISSIONS.values(), ids=PERMISSIONS)
+every_sample = pytest.mark.parametrize("sample", CONSENTING.values(), ids=CONSENTING)
+
+
+@every_rule
+@every_sample
+def test_what_the_rules_make_of_a_record_is_the_same_to_all(
+    sample: ConsentSample, permission: Permission
+) -> None:
+    for consent in (GIVEN, *NOT_GIVEN):
+        value = sample.value(consent)
+        explanation = agreed(sample.shape, value, sample.headers, permission)
+        again = read_again(sample.shape, value, sample.headers, permission)
+        assert said(explanation) == again
+        if permission.consent is not None and consent is not GIVEN:
+            assert explanation.members
+            assert all(member.action is Action.DELETE for member in explanation.members)
+
+
+@every_sample
+@few
+@given(data=st.data())
+def test_it_is_the_same_to_all_whatever_is_wrong_with_the_record(
+    sample: ConsentSample, data: Any
+) -> None:
+    permission = data.draw(st.sampled_from(list(PERMISSIONS.values())))
+    value = data.draw(broken(sample.entry(GIVEN), sample.entry({**GIVEN, "sharing": False})))
+    explanation = agreed(sample.shape, value, sample.headers, permission)
+
+    assert said(explanation) == read_again(sample.shape, value, sample.headers, permission)
+    shown = str(dataclasses.asdict(explanation))
+    assert not [one for one in SECRETS if one in shown]
+
+
+def ruled(permission: Permission | None, **changes: Any) -> Member:
+    explainer = Explainer(MAPPINGS, RoutingTable(ROUTES, ADVERTISERS), permission)
+    value = orjson.dumps(test_native.event(**changes))
+    [member] = explainer.explain(native.WITH_CONSENT, value).members
+    return member
+
+
+def test_a_consent_that_was_given_is_told() -> None:
+    member = ruled(Permission(CONSENT, None), consent=GIVEN)
+
+    assert member.ruling == Ruling(has_consented=True)
+    assert (member.said, member.action) == (Action.ADD, Action.ADD)
+
+
+def test_a_consent_that_was_not_given_is_told() -> None:
+    member = ruled(Permission(CONSENT, NAMED))
+
+    assert member.ruling == Ruling(has_consented=False)
+    assert (member.said, member.action) == (Action.ADD, Action.DELETE)
+
+
+def test_a_suppressed_profile_is_told() -> None:
+    member = ruled(Permission(CONSENT, NAMED), consent=GIVEN)
+
+    assert member.ruling == Ruling(has_consented=True, profile_is_suppressed=True)
+    assert (member.said, member.action) == (Action.ADD, Action.DELETE)
+
+
+def test_suppressed_identifiers_are_told_by_their_targets() -> None:
+    identities = {"email": "jane@example.com", "phone": "+12133734253"}
+    member = ruled(Permission(None, IDENTIFIED), identities=identities)
+
+    assert member.ruling == Ruling(None, profile_is_suppressed=False, suppressed=(EMAIL,))
+    assert member.routes[0].rows == ((None, PHONE, None),)
+    assert member.routes[1].filtered == "it has no identity that the route takes"
+
+
+def test_when_all_identifiers_are_suppressed_nothing_is_sent() -> None:
+    member = ruled(Permission(None, IDENTIFIED))
+
+    assert member.ruling == Ruling(None, profile_is_suppressed=False, suppressed=(EMAIL,))
+    assert [one.filtered for one in member.routes] == ["all its identifiers are suppressed"] * 2
+
+
+@pytest.mark.parametrize(
+    "changes", [{"status": "exited"}, {"segment": "of nobody"}], ids=["an exit", "no route"]
+)
+def test_the_rules_say_nothing_of_what_adds_nobody(changes: dict[str, Any]) -> None:
+    assert ruled(Permission(CONSENT, NAMED), **changes).ruling is None
+
+
+def test_without_rules_nothing_is_said_of_them() -> None:
+    assert ruled(None).ruling is None
 
 
 # The steps

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from connector.assembly import identity_map, routes_of
+from connector.configured import identity_map, routes_of
 from connector.core.identity import Digests
 from tests.settings.trees import load_tree, right
 

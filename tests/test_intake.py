@@ -10,14 +10,17 @@ import pytest
 from connector.committer import Committer
 from connector.core.identity import IdentityMap, IdentityMapping
 from connector.core.model import Partition
+from connector.core.permission import Permission
 from connector.core.rate_limit import RateLimit
 from connector.core.routing import AudienceKey, Route, RoutingTable
 from connector.errors import KafkaUnavailable
 from connector.formats import native
 from connector.formats.membership import Format
+from connector.governance.people import People
 from connector.intake import Intake, Ownership
 from connector.pauses import Pauses, ReadingBounds
 from connector.pipeline import Pipeline
+from connector.record_letters import RecordLetters
 from connector.telemetry.events import IntakeEvents
 from connector.until_end import UntilEnd
 from tests.delivery.rig import TARGETS, Rig, run
@@ -67,8 +70,10 @@ class Flow(Rig):
         sets_aside: bool = False,
         shape: Format = native.FORMAT,
         routes: Sequence[Route] = ROUTES,
+        permission: Permission | None = None,
     ) -> None:
         super().__init__(qps=qps, linger=linger, most_blocked=most_blocked, sets_aside=sets_aside)
+        self.people: People | None = None
         loop = asyncio.get_running_loop()
         self.kafka = FakeKafka()
         self.kafka.create_topic(TOPIC, 2)
@@ -79,15 +84,15 @@ class Flow(Rig):
         )
         self.checkpoint.assign(())
         told = IntakeEvents(self.telemetry.metrics, loop.time, lambda: 1_800_000_000.0)
-        pipeline = Pipeline(
+        self.pipeline = Pipeline(
             {TOPIC: shape},
             self.identities,
             RoutingTable(routes, {"emea": "7", "apac": "8"}),
             self.checkpoint,
             self.backlog,
-            self.dead_letters,
+            RecordLetters(self.dead_letters, told, lambda: 1_800_000_000.0),
             told,
-            lambda: 1_800_000_000.0,
+            permission,
         )
         self.pauses = Pauses(
             self.source,
@@ -100,7 +105,7 @@ class Flow(Rig):
         self.stint = UntilEnd(self.source) if until_end else None
         self.intake = Intake(
             self.source,
-            pipeline,
+            {TOPIC: self.pipeline},
             self.dispatcher,
             self.checkpoint,
             self.pauses,

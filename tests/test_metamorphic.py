@@ -15,8 +15,8 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.core.lane import Limits
 from connector.core.model import Action
+from connector.core.room import Limits
 from tests import virtual_time
 from tests.core.strategies import few
 from tests.fakes.tiktok import Call
@@ -109,7 +109,7 @@ def end_of(
     async def life() -> None:
         one = Life(poll_records=poll_records, linger=linger)
         for audience in one.backlog:
-            audience.lane.limits = Limits(max_rows, 1_000_000, linger)
+            audience.lane.room.limits = Limits(max_rows, 1_000_000, linger)
         one.emea.seconds = 0.05 + 3 * apart
         async with one.flowing():
             for person, value in events:

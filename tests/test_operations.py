@@ -15,7 +15,7 @@ from connector.telemetry.events import LifeEvents
 from connector.watchdog import Watchdog, signs_of_life
 from tests.delivery.rig import run
 from tests.fakes.tiktok import NO_AUDIENCE, OK, SERVER_ERROR
-from tests.test_intake import DRAIN, P0, P1, Flow, event, events
+from tests.test_intake import DRAIN, P0, P1, TOPIC, Flow, event, events
 from tests.whole import Life, finish, home
 
 
@@ -129,6 +129,31 @@ def test_a_pause_before_the_group_is_joined_holds_from_the_first_record_on() -> 
             assert (flow.source.paused, flow.sent()) == ({P0, P1}, 0)
             operations.perform(Operation.RESUME, "on-call")
             await flow.until_committed({P0: 5})
+
+    run(test())
+
+
+class Erasure:
+    """What is read also while all else is paused, as the suppression topic is."""
+
+    topics = (TOPIC,)
+    is_full = False
+
+
+def test_what_is_read_ahead_of_all_else_is_read_on_up_to_a_bound_of_its_own() -> None:
+    async def test() -> None:
+        flow = Flow(linger=0.1)
+        flow.pauses._ahead = erasure = Erasure()
+        operations = operations_of(flow)
+        async with flow.flowing():
+            operations.perform(Operation.PAUSE, "on-call")
+            flow.kafka.push(P0, events(0, 5))
+            await flow.until_committed({P0: 5})
+            assert flow.pauses.reasons() == [PauseReason.OPERATOR]
+            assert flow.source.paused == set()
+
+            erasure.is_full = True
+            await flow.until(lambda: flow.source.paused == {P0, P1})
 
     run(test())
 

@@ -73,10 +73,10 @@ def members_of(flow: Flow, audience: str) -> int:
 def lanes(flow: Flow) -> set[tuple[str, str]]:
     """What the status shows: segment and audience of each lane."""
     clock = asyncio.get_running_loop().time
-    status = Status(flow, [TOPIC], 20.0, clock, time.time)
+    status = Status(flow, [TOPIC], flow.source, 20.0, clock, time.time)
     history = History(flow.telemetry.metrics, list, clock)
     operations = Operations(flow.pauses, flow.dispatcher, clock)
-    snapshot = Snapshot(status, flow, history, operations, dict, clock, time.time)
+    snapshot = Snapshot(status, flow, flow.source, history, operations, dict, clock, time.time)
     return {(one["segment"], one["audience"]) for one in snapshot.take()["lanes"]}
 
 

@@ -60,7 +60,8 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CODE_SPAN = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 KEY = re.compile(
-    r"(?:kafka|tiktok|delivery|admin|log)\.[a-z_.\[\]]+|(?:destinations|identities|routes)\[\]\.[a-z_]+"
+    r"(?:kafka|tiktok|governance|delivery|admin|log)\.[a-z_.\[\]]+"
+    r"|(?:destinations|identities|routes|segments)\[\]\.[a-z_]+"
 )
 
 

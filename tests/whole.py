@@ -166,7 +166,7 @@ def unaccounted(life: Life, under_way: Iterable[Batch]) -> list[str]:
     if open_parts != there:
         faults.append(f"{open_parts} open parts, but {there} changes and letters")
     held = {digest for row in calls for digest in row.digests if digest is not None}
-    fenced = {one for lane in lanes for under_way in lane._fences.under_way for one in under_way}
+    fenced = {one for lane in lanes for under_way in lane.fences.under_way for one in under_way}
     if fenced != held:
         faults.append(f"{len(fenced)} identifiers are fenced, but {len(held)} are under way")
     for lane in lanes:

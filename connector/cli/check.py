@@ -10,17 +10,17 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from connector.assembly import kafka_security
 from connector.cli.config import read
+from connector.configured import kafka_security
 from connector.core.outcome import Delivered, Outcome
 from connector.core.rate_limit import RateLimit
 from connector.errors import ConnectorError
 from connector.kafka.inspection import Cluster, Topic, inspect
-from connector.settings import DestinationSettings, Secrets, Settings
+from connector.settings import DestinationSettings, Secrets, Settings, read_policy
 from connector.tiktok.client import TikTokClient
 from connector.tiktok.inspection import Account, Audience, Inspector
 
@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Check and print; 0 when it would run. Raises ConnectorError that names what is missing or wrong."""
     settings, secrets = read(options)
-    findings = [_configuration(settings)]
+    findings = [_configuration(settings), *_governance(settings)]
     if options.offline:
         findings += _unasked(settings)
     else:
@@ -84,8 +84,7 @@ def main(options: argparse.Namespace) -> int:
 
 async def _look(settings: Settings, secrets: Secrets) -> list[Finding]:
     """Ask everybody at once; the findings stay in the order of the configuration."""
-    topics = [topic.name for topic in settings.kafka.topics]
-    letters = settings.kafka.dead_letter_topic
+    topics = _topics(settings)
     timeout = min(_TIMEOUT_SECONDS, settings.tiktok.request_timeout_seconds)
     rate = RateLimit(settings.tiktok.rate_limit.calls_per_second)
     async with (
@@ -93,9 +92,7 @@ async def _look(settings: Settings, secrets: Secrets) -> list[Finding]:
         asyncio.TaskGroup() as group,
     ):
         servers, security = settings.kafka.bootstrap_servers, kafka_security(settings, secrets)
-        looking = group.create_task(
-            inspect(servers, security, [*topics, letters], _TIMEOUT_SECONDS)
-        )
+        looking = group.create_task(inspect(servers, security, list(topics), _TIMEOUT_SECONDS))
         inspector = Inspector(client, rate, asyncio.get_running_loop().time)
         asking = [
             group.create_task(
@@ -107,10 +104,20 @@ async def _look(settings: Settings, secrets: Secrets) -> list[Finding]:
             )
             for one in settings.destinations
         ]
-    findings = [*_kafka(looking.result(), topics, letters)]
+    findings = [*_kafka(looking.result(), topics)]
     for destination, task in zip(settings.destinations, asking, strict=True):
         findings += _destination(destination, task.result(), _audiences_of(settings, destination))
     return findings
+
+
+def _topics(settings: Settings) -> dict[str, str]:
+    """The topics that must be there, each with what a finding calls it."""
+    kafka, suppression = settings.kafka, settings.governance.suppression_topic
+    topics = {topic.name: f"topic {topic.name}" for topic in kafka.topics}
+    topics[kafka.dead_letter_topic] = f"dead-letter topic {kafka.dead_letter_topic}"
+    if suppression is not None:
+        topics[suppression] = f"suppression topic {suppression}"
+    return topics
 
 
 def _audiences_of(settings: Settings, destination: DestinationSettings) -> dict[str, str]:
@@ -134,10 +141,21 @@ def _configuration(settings: Settings) -> Finding:
     return Finding("configuration", Verdict.OK, ", ".join(_count(*one) for one in counts))
 
 
+def _governance(settings: Settings) -> Iterator[Finding]:
+    """What the rules about people came to: what they refuse was said when the settings were read."""
+    governance = settings.governance
+    if governance.policy_file is not None:
+        rules = len(read_policy(governance.policy_file).rules)
+        allowed = f"{_count(rules, 'rule')} applied to {_count(len(settings.routes), 'route')}"
+        yield Finding("policy", Verdict.OK, f"{allowed}: nothing is denied")
+    if governance.require_consent:
+        purposes = ", ".join(governance.require_consent)
+        yield Finding("consent", Verdict.OK, f"nobody is added without consent to {purposes}")
+
+
 def _unasked(settings: Settings) -> Iterator[Finding]:
     """What nobody was asked about, one line for each party."""
-    topics = [*(topic.name for topic in settings.kafka.topics), settings.kafka.dead_letter_topic]
-    detail = f"offline: not asked whether it answers and has {', '.join(topics)}"
+    detail = f"offline: not asked whether it answers and has {', '.join(_topics(settings))}"
     yield Finding("kafka", Verdict.SKIPPED, detail)
     for one in settings.destinations:
         audiences = _count(len(_audiences_of(settings, one)), "audience")
@@ -152,7 +170,7 @@ def _unasked(settings: Settings) -> Iterator[Finding]:
 # Kafka
 
 
-def _kafka(cluster: Cluster, topics: Iterable[str], letters: str) -> Iterator[Finding]:
+def _kafka(cluster: Cluster, topics: Mapping[str, str]) -> Iterator[Finding]:
     names = ", ".join(cluster.servers)
     silent = [f"{server}: {why}" for server, why in cluster.servers.items() if why]
     if len(silent) == len(cluster.servers):
@@ -167,9 +185,8 @@ def _kafka(cluster: Cluster, topics: Iterable[str], letters: str) -> Iterator[Fi
         if why:
             detail = f"the cluster says to use this address: {why}; see its advertised.listeners"
             yield Finding(f"kafka broker {address}", Verdict.WRONG, detail)
-    for name in topics:
-        yield _topic(f"topic {name}", cluster.topics.get(name))
-    yield _topic(f"dead-letter topic {letters}", cluster.topics.get(letters))
+    for name, subject in topics.items():
+        yield _topic(subject, cluster.topics.get(name))
 
 
 def _topic(subject: str, topic: Topic | None) -> Finding:

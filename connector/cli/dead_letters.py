@@ -248,8 +248,9 @@ def _is_filtered(survey: Survey) -> bool:
 _SAID = {
     Fate.SENT: ("delivered", "would be sent"),
     Fate.SUPERSEDED: ("what they say has changed since: nothing was sent", ""),
+    Fate.SUPPRESSED: ("all their identifiers are suppressed: nothing was sent", ""),
     Fate.FAILED_AGAIN: ("written again, with one more attempt", "would be written again"),
-    Fate.FILTERED: ("no route is for them any more", ""),
+    Fate.FILTERED: ("no route is for them any more, or all that they would add is suppressed", ""),
     Fate.NO_ROUTE: ("nothing leads to their audience or identities any more", ""),
     Fate.NO_PAYLOAD: ("the record cannot be had", ""),
     Fate.TOPIC_NOT_CONFIGURED: ("their topics are not configured: see kafka.topics", ""),

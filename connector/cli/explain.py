@@ -14,21 +14,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from connector.assembly import (
+from connector.cli import explain_words
+from connector.cli.config import read
+from connector.configured import (
     format_of,
     identity_map,
     identity_mappings,
     kafka_security,
+    permission,
     routes_of,
     routing_table,
 )
-from connector.cli import explain_words
-from connector.cli.config import read
 from connector.core.model import Partition, Record
+from connector.core.suppression import SuppressionList
 from connector.errors import ConnectorError, SettingsError
 from connector.explanation import UNREADABLE, Explainer
 from connector.kafka.lookup import record_at
 from connector.settings import Secrets, Settings, TopicSettings
+from connector.telemetry import logs
 
 _PLACE = re.compile(r"([A-Za-z0-9._-]{1,249}):([0-9]{1,9}):([0-9]{1,18})")
 _STDIN = "-"
@@ -111,15 +114,23 @@ def main(options: argparse.Namespace) -> int:
     else:
         topic = _topic_of_sample(settings, options.topic)
         found = _Read(_sample(options.sample), options.header)
+    suppressed = None if options.place is None else _suppressed(settings, secrets)
     explainer = Explainer(
         identity_mappings(settings),
         routing_table(settings, routes_of(settings, identity_map(settings))),
+        permission(settings, suppressed),
     )
     explanation = UNREADABLE
     if found is not None:
-        explanation = explainer.explain(format_of(topic), found.value, found.headers)
+        explanation = explainer.explain(format_of(settings, topic), found.value, found.headers)
     record = _record(options.place, topic, found)
-    document = explain_words.document(record, topic.format, explanation)
+    has_list = settings.governance.suppression_topic is not None
+    document = explain_words.document(
+        record,
+        topic.format,
+        explanation,
+        knows_suppressed=suppressed is not None if has_list else None,
+    )
     if options.output == "json":
         print(json.dumps(document, indent=2, ensure_ascii=False))
         return 0
@@ -200,6 +211,16 @@ def _from_kafka(settings: Settings, secrets: Secrets, place: _Place) -> _Read | 
     if record is None:
         return None
     return _Read(record.value, tuple(record.headers), record.key, record.timestamp)
+
+
+def _suppressed(settings: Settings, secrets: Secrets) -> SuppressionList | None:
+    """Who is suppressed now; None where nobody is asked about."""
+    if settings.governance.suppression_topic is None:
+        return None
+    from connector.replay.assembly import read_suppressed  # noqa: PLC0415  most need it not
+
+    logs.configure("warning", "console", sys.stderr)
+    return asyncio.run(read_suppressed(settings, secrets))
 
 
 def _sample(name: str) -> bytes:

@@ -8,16 +8,19 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
+from connector.core.model import Action
 from connector.core.routing import FROM_EVENT
 from connector.core.verdicts import Form, Verdict
-from connector.explanation import Explanation, Led, Member, Refusal
+from connector.explanation import Explanation, Led, Member, Refusal, Ruling
 
 _MOST_LINES = 20
 """Of one kind: a message may hold thousands of memberships, a profile thousands of values."""
 
 _COLOURS = {"accepted": 32, "filtered": 33, "invalid": 31}
-_STATUS = {"add": "entered", "delete": "exited"}
+_STATUS = {Action.ADD: "entered", Action.DELETE: "exited"}
+_ACTION = {status: action for action, status in _STATUS.items()}
 _REPEATS = "the service also leaves out what it has handled before; that is not known here"
+_UNKNOWN_LIST = "who is suppressed is not known here: a sample asks nobody"
 _LATEST_MS = 253_402_300_799_999
 
 _Line = tuple[str, str]
@@ -27,12 +30,19 @@ _Line = tuple[str, str]
 # The document
 
 
-def document(record: Mapping[str, Any], format_: str, explanation: Explanation) -> dict[str, Any]:
+def document(
+    record: Mapping[str, Any],
+    format_: str,
+    explanation: Explanation,
+    *,
+    knows_suppressed: bool | None = None,
+) -> dict[str, Any]:
     """The whole explanation as JSON holds it.
 
     Args:
         record: what is shown of the record itself.
         format_: the name of the topic's format.
+        knows_suppressed: whether the suppression list was read; None where there is none.
     """
     envelope = explanation.envelope
     return {
@@ -40,6 +50,7 @@ def document(record: Mapping[str, Any], format_: str, explanation: Explanation) 
         "envelope": None if envelope is None else envelope._asdict(),
         "format": format_,
         "repeats": explanation.repeats,
+        "suppression_known": knows_suppressed,
         "profiles": [[_verdict(one) for one in some] for some in explanation.profiles],
         "memberships": [_member(one) for one in explanation.members],
         "outcome": explanation.outcome,
@@ -66,8 +77,9 @@ def _member(member: Member) -> dict[str, Any]:
     return {
         "segment": member.segment,
         "segment_characters": member.segment_length,
-        "status": _STATUS[member.action],
+        "status": _STATUS[member.said],
         "action": member.action,
+        "permission": _ruling(member.ruling),
         "profile": member.profile,
         "profile_id_kept": member.has_profile_id,
         "time_kept": member.has_time,
@@ -76,6 +88,10 @@ def _member(member: Member) -> dict[str, Any]:
         "why": member.filtered,
         "refusal": _letter(member.refusal),
     }
+
+
+def _ruling(ruling: Ruling | None) -> dict[str, Any] | None:
+    return None if ruling is None else ruling._asdict()
 
 
 def _route(led: Led) -> dict[str, Any]:
@@ -164,11 +180,28 @@ def _told(member: Mapping[str, Any]) -> Iterator[_Line]:
     if name is None:
         name = f"one of {_count(member['segment_characters'], 'character')} that no route names"
     yield "  segment", name
-    yield "  status", f"{member['status']}: {member['action']}"
+    yield from _status(member)
     yield "  profile id", "kept" if member["profile_id_kept"] else "not kept"
     yield "  time", "kept" if member["time_kept"] else "not kept"
     if member["problem"]:
         yield "  problem", f"{member['problem']}, counted and otherwise ignored"
+
+
+def _status(member: Mapping[str, Any]) -> Iterator[_Line]:
+    is_other = member["action"] != _ACTION[member["status"]]
+    instead = ", by the rules about people" if is_other else ""
+    yield "  status", f"{member['status']}: {member['action']}{instead}"
+    ruling = member["permission"]
+    if ruling is None:
+        return
+    if ruling["has_consented"] is not None:
+        yield "  consent", "given" if ruling["has_consented"] else "not given: an exit"
+    if ruling["profile_is_suppressed"]:
+        yield "  suppression", "the profile is suppressed: an exit"
+    elif gone := ruling["suppressed"]:
+        yield "  suppression", f"left out: {', '.join(gone)}"
+    elif gone is not None:
+        yield "  suppression", "none of it is suppressed"
 
 
 def _identities(verdicts: Sequence[Mapping[str, Any]]) -> Iterator[_Line]:
@@ -238,6 +271,8 @@ def _rows(rows: Sequence[Sequence[str]]) -> Iterator[_Line]:
 def _end(document: Mapping[str, Any]) -> Iterator[_Line]:
     if document["repeats"]:
         yield "repeats", _REPEATS
+    if document["suppression_known"] is False:
+        yield "suppression", _UNKNOWN_LIST
     outcome, letter = document["outcome"], document["dead_letter"]
     if letter is not None:
         yield "outcome", f"{outcome}: it becomes a dead letter"

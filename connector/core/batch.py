@@ -25,6 +25,8 @@ class Row(msgspec.Struct, gc=False, eq=False):
         span: its part of the checkpoint.
         since: when its wait began: its arrival, or that of a change it took an identifier from.
         queue: where in the lane it stands; None while a call with it is under way.
+        profile: whose identifiers they are; told only where people may be suppressed.
+        urgent: whether it goes before all that is not: what a person has refused.
     """
 
     digests: list[str | None]
@@ -36,6 +38,8 @@ class Row(msgspec.Struct, gc=False, eq=False):
     key: bytes | None
     since: float = math.inf
     queue: Any = None
+    profile: str | None = None
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

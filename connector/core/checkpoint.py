@@ -10,11 +10,22 @@ beyond the rule.
 
 from collections import deque
 from collections.abc import Collection, Mapping
+from typing import Protocol
 
 from connector.core.model import Partition
 
 _COMPACT_FROM = 64
 """Resolved spans behind an unresolved one are merged when they are this many, and half of all."""
+
+
+class Whole(Protocol):
+    """What a span is a part of."""
+
+    @property
+    def partition(self) -> Partition: ...
+
+    def closed(self, span: "Span") -> None:
+        """All parts of the span are resolved."""
 
 
 class Span:
@@ -31,7 +42,7 @@ class Span:
     )
 
     def __init__(
-        self, progress: "Progress", position: int, arrived: float, oldest_ms: int, records: int
+        self, progress: Whole, position: int, arrived: float, oldest_ms: int, records: int
     ) -> None:
         self.progress = progress
         self.partition = progress.partition

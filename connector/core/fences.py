@@ -31,14 +31,17 @@ class Fences:
     Attributes:
         under_way: by slot, the digests of all calls under way.
         echoes: of calls in doubt; empty nearly always, which is the first thing to ask.
+        adding: the digests of each call under way that adds, by slot.
     """
 
     def __init__(self, slots: int) -> None:
         self.under_way: tuple[set[str], ...] = tuple(set() for _ in range(slots))
         self.echoes: list[_Echo] = []
+        self.adding: list[Mapping[int, Sequence[str]]] = []
 
     def lift(self, columns: Mapping[int, Sequence[str]]) -> None:
         """A call with these digests has ended."""
+        self.adding = [one for one in self.adding if one is not columns]
         for slot, digests in columns.items():
             self.under_way[slot].difference_update(digests)
 
@@ -64,6 +67,17 @@ class Fences:
     def echoed(self, row: Row) -> bool:
         """Whether an echo holds the row back."""
         return any(echo.holds(row) for echo in self.echoes)
+
+    def may_add(self, slot: int, digest: str) -> bool:
+        """Whether a call that adds this identifier is under way, or in doubt."""
+        if digest in self.under_way[slot] and any(
+            digest in columns.get(slot, ()) for columns in self.adding
+        ):
+            return True
+        return any(
+            echo.action is Action.ADD and digest in echo.digests.get(slot, ())
+            for echo in self.echoes
+        )
 
     def hold(self, row: Row) -> bool:
         """Whether anything holds the row back."""

@@ -218,12 +218,13 @@ def encoder(mapping: IdentityMapping, note: Callable[[bool], object] = bool) -> 
     algorithm = hashlib.md5 if mapping.target.endswith("_MD5") else hashlib.sha256
     length = algorithm().digest_size * 2
     normalise = normaliser(mapping)
-    transformation = mapping.transformation
+    may_be_digest = mapping.transformation is not Transformation.ALWAYS
+    may_be_plain = mapping.transformation is not Transformation.NEVER
     is_device_id = not mapping.target.startswith(("EMAIL", "PHONE"))
 
     def encode(value: str) -> str:
         text = value.strip()
-        if len(text) == length and transformation is not Transformation.ALWAYS:
+        if len(text) == length and may_be_digest:
             is_lower = _HEX(text) is not None
             digest = text if is_lower else text.lower()
             if is_lower or _HEX(digest) is not None:
@@ -232,7 +233,7 @@ def encoder(mapping: IdentityMapping, note: Callable[[bool], object] = bool) -> 
                 if digest is not value:
                     note(not is_lower)
                 return digest
-        if transformation is Transformation.NEVER:
+        if not may_be_plain:
             raise Unusable(suspicion(text, length, is_device_id=False) or NOT_A_DIGEST)
         try:
             return algorithm(normalise(text).encode()).hexdigest()

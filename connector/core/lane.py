@@ -7,54 +7,27 @@ Owns the rows between their decoding and the end of a call with them. Its rules:
 * While a call with an identifier is under way, its next change is held. Nothing else is.
 * A call whose fate is unknown leaves an echo: TikTok may still apply it, so the opposite action on its
   identifiers is held for one more request timeout. The same action may go.
+* An urgent row waits for no company, and goes before all others.
+* What must not be added any more is left out at the last moment, when a batch is cut.
 
 Pure: time is an argument. It knows neither TikTok's protocol nor whether calls may be made; it is told what a
 row costs in bytes and says when it is due.
 """
 
-import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 
 from connector.core.batch import Batch, Row
 from connector.core.fences import Fences
 from connector.core.inquiry import Inquiry
 from connector.core.model import Action
 from connector.core.newest import Newest
+from connector.core.room import Limits, Room
 from connector.core.row_queue import Queue
 from connector.core.suspects import Suspects
+from connector.core.waiting import Waiting
 
-_EMPTY_CELL_BYTES = 3
-"""An empty object and a comma stand for an identity that a user does not have."""
-
-_ROW_BYTES = 3
-"""Brackets and a comma around a row."""
-
-_FRAME_BYTES = 256
-"""More than what stands around the rows: the keys, the action, one advertiser and all six identity types."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """When a batch is full, and how long a change waits for company."""
-
-    max_rows: int
-    max_bytes: int
-    linger_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Measure:
-    """What rows take in a call's body."""
-
-    slots: int
-    cell_bytes: int
-
-    def bytes(self, rows: int, cells: int) -> int:
-        """The most bytes that so many rows can take: empty cells are written too."""
-        empty = rows * self.slots - cells
-        around = _FRAME_BYTES + rows * _ROW_BYTES + empty * _EMPTY_CELL_BYTES
-        return around + cells * self.cell_bytes
+Veto = Callable[[Row], Sequence[int]]
+"""Which of the row's slots must not be added to an audience; asked when it is about to be sent."""
 
 
 class Lane:
@@ -63,34 +36,40 @@ class Lane:
     Args:
         slots: how many identity types there are.
         cell_bytes: the most bytes that one identifier takes in a call's body.
-        superseded: called with each row whose last identifier a newer change took over.
+        superseded: called with each row whose last identifier a newer change took over, or a veto struck.
+        veto: None where nobody has a say in what is added.
 
     Attributes:
         calls: how many of its batches are under way.
+        room: how much one of them holds.
+        waiting: the rows that no call has.
+        suspects: those among them whose inquiry goes on.
+        fences: which identifiers no call may take at present.
     """
 
     def __init__(
-        self, slots: int, limits: Limits, cell_bytes: int, superseded: Callable[[Row], None]
+        self,
+        slots: int,
+        limits: Limits,
+        cell_bytes: int,
+        superseded: Callable[[Row], None],
+        veto: Veto | None = None,
     ) -> None:
-        self.limits = limits
         self.calls = 0
-        self._measure = _Measure(slots, cell_bytes)
+        self.room = Room(slots, limits, cell_bytes)
         self._superseded = superseded
+        self._veto = veto
         self._newest = Newest(slots)
-        self._fences = Fences(slots)
+        self.fences = Fences(slots)
         self._slots = tuple(
-            zip(range(slots), self._newest.by_slot, self._fences.under_way, strict=True)
+            zip(range(slots), self._newest.by_slot, self.fences.under_way, strict=True)
         )
-        self._ready = {Action.ADD: Queue(), Action.DELETE: Queue()}
-        self._held = Queue()
-        self._suspects = Suspects()
+        self.waiting = Waiting()
+        self.suspects = Suspects()
 
     def __len__(self) -> int:
         """How many rows are pending: those held back included, those under way not."""
         return sum(queue.live for queue in self._queues())
-
-    def __repr__(self) -> str:
-        return f"<Lane {len(self)} pending, {self._held.live} held, {self.calls} calls>"
 
     def add(self, row: Row) -> None:
         """Take in the newest change of its identifiers."""
@@ -104,63 +83,55 @@ class Lane:
                     # A change that is replaced again and again must be sent some day.
                     if older.since < row.since:  # noqa: PLR1730  hot
                         row.since = older.since
+                    if older.urgent and row.action is older.action:
+                        row.urgent = True
                     self._take_over(older, slot)
                 if digest in under_way:
                     fenced = True
-        if fenced or (self._fences.echoes and self._fences.echoed(row)):
-            self._held.append(row)
+        if fenced or (self.fences.echoes and self.fences.echoed(row)):
+            self.waiting.held_of(row).append(row)
         else:
-            self._ready[row.action].append(row)
+            self.waiting.queue_of(row).append(row)
 
     def due_at(self, *, draining: bool = False) -> float:
         """When a batch is to be cut; a time in the past means now, infinity never."""
-        due = self._fences.first_echo_ends()
-        for queue in self._ready.values():
+        due = min(self.fences.first_echo_ends(), self.waiting.urgent.since)
+        for queue in self.waiting.ready.values():
             if queue.live:
-                at_once = draining or self._is_full(queue)
-                due = min(due, queue.since + (0.0 if at_once else self.limits.linger_seconds))
+                at_once = draining or self.room.is_full(queue)
+                due = min(due, queue.since + (0.0 if at_once else self.room.limits.linger_seconds))
         return due
-
-    def waiting_since(self) -> float:
-        """Since when its oldest row that may be sent has waited; else its oldest held one, due at an echo's end."""
-        since = min(queue.since for queue in self._ready.values())
-        return since if since < math.inf else self._held.since
 
     def oldest_since(self) -> float:
         """Since when its oldest row has waited, held rows included; infinity without one."""
         return min(queue.since for queue in self._queues())
 
     def cut(self, now: float, *, draining: bool = False) -> Batch | None:
-        """Take out the rows of one call, the longest waiting action first; fence their identifiers.
+        """Take out the rows of one call, the urgent first, then the longest waiting action; fence their identifiers.
 
-        Returns None when every row was taken over meanwhile or is held.
+        Returns None when every row was taken over meanwhile, is held, or must not be sent any more.
         """
-        if self._fences.echoes:
-            self._fences.forget_echoes(now)
-            self._release()
-        queue = min(self._ready.values(), key=lambda one: one.since)
+        if self.fences.echoes:
+            self.fences.forget_echoes(now)
+            self.waiting.release(self.fences.hold)
+        queue = self.waiting.first()
         if not queue.live:
             return None
-        full = self._is_full(queue)
-        rows = queue.take(self._fits)
-        by_rows = len(rows) >= self.limits.max_rows
+        full = self.room.is_full(queue)
+        rows = self._permitted(queue.take(self.room.fits))
+        if not rows:
+            return None
+        by_rows = len(rows) >= self.room.limits.max_rows
         trigger = ("size" if by_rows else "bytes") if full else ("drain" if draining else "age")
         return self._batch(rows, trigger)
 
-    def in_doubt_until(self) -> float:
-        """Until when TikTok may still apply a call whose fate is unknown; in the past without one."""
-        return self._fences.last_echo_ends()
-
-    def has_suspects(self) -> bool:
-        """Whether groups of a rejected batch are to be tried."""
-        return bool(self._suspects)
-
     def cut_suspects(self) -> Batch:
-        """Take out the next group that is to be tried; it is empty when newer changes took all of it over."""
-        group = self._suspects.next_group()
+        """Take out the next group that is to be tried; it is empty when nothing is left of it to be sent."""
+        group = self.suspects.next_group()
         rows = group.drain()
         for row in rows:
             row.queue = None
+        rows = self._permitted(rows)
         if not rows:
             return Batch(Action.ADD, [], {}, "age", group.inquiry)
         return self._batch(rows, "age", group.inquiry)
@@ -168,20 +139,22 @@ class Lane:
     def finish(self, batch: Batch, *, echo_until: float | None = None) -> None:
         """The call has ended: lift its fence. With `echo_until`, TikTok may still apply it until then."""
         self.calls -= 1
-        self._fences.lift(batch.columns)
+        self.fences.lift(batch.columns)
         if echo_until is not None:
-            self._fences.leave_echo(batch.action, batch.columns, echo_until)
-        self._release()
+            self.fences.leave_echo(batch.action, batch.columns, echo_until)
+        self.waiting.release(self.fences.hold)
 
     def give_back(self, batch: Batch) -> None:
         """Put a finished batch's rows back, under what has come since: to be sent again as they were."""
         is_part = batch.inquiry is not None
-        queue = self._suspects.again(batch.inquiry) if is_part else self._ready[batch.action]
+        queue = (
+            self.suspects.again(batch.inquiry) if is_part else self.waiting.queue_of(batch.rows[0])
+        )
         self._put_back(batch, queue)
 
     def park(self, batch: Batch, inquiry: Inquiry) -> None:
         """Put a finished batch's rows back, to wait for the inquiry: `try_apart`, `take_out` or `unpark`."""
-        self._put_back(batch, self._suspects.parked(inquiry))
+        self._put_back(batch, self.suspects.parked(inquiry))
 
     def _put_back(self, batch: Batch, queue: Queue) -> None:
         for row in reversed(batch.rows):
@@ -191,40 +164,50 @@ class Lane:
             else:
                 self._superseded(row)
 
-    def try_apart(self, groups: Iterable[list[Row]], inquiry: Inquiry) -> None:
-        """Let each group of the inquiry's parked rows have a call of its own."""
-        self._suspects.try_apart(groups, inquiry)
-
     def take_out(self, rows: list[Row], inquiry: Inquiry) -> None:
         """Give some of the inquiry's parked rows to the caller for good."""
-        self._suspects.release(rows, inquiry)
+        self.suspects.release(rows, inquiry)
         for row in rows:
             row.queue = None
         self._newest.let_go(rows)
 
     def shed(self, most: int) -> list[Row]:
-        """Give up to so many rows to the caller for good, the oldest first; those under inquiry stay."""
-        rows: list[Row] = []
-        queues = (*self._ready.values(), self._held)
-        while len(rows) < most and (oldest := min(queues, key=_since)).live:
-            rows += oldest.take(_only_one)
+        """Give up to so many rows to the caller for good, the oldest first; urgent ones stay, and those under inquiry."""
+        rows = self.waiting.shed(most)
         self._newest.let_go(rows)
         return rows
 
     def unpark(self, inquiry: Inquiry) -> None:
         """Let all of the inquiry's parked rows wait for their turn as others do."""
-        for row in self._suspects.release_all(inquiry):
-            self._ready[row.action].append(row)
+        for row in self.suspects.release_all(inquiry):
+            self.waiting.queue_of(row).append(row)
+
+    def withdraw(self, slot: int, digest: str) -> bool:
+        """Give up a pending change of the identifier, as if a newer one had come; False when none is pending."""
+        older = self._newest.by_slot[slot].pop(digest, None)
+        if older is not None:
+            self._take_over(older, slot)
+        return older is not None
 
     def forget(self) -> list[Row]:
         """Give up all pending rows; calls under way keep their fences until they end."""
         rows = [row for queue in self._queues() for row in queue.drain()]
         self._newest.clear()
-        self._suspects.clear()
+        self.suspects.clear()
         return rows
 
     def _queues(self) -> Iterable[Queue]:
-        return (*self._ready.values(), self._held, *self._suspects.queues())
+        return (*self.waiting.queues(), *self.suspects.queues())
+
+    def _permitted(self, rows: list[Row]) -> list[Row]:
+        """Those of a batch that may be sent still, without what must not be added any more."""
+        if self._veto is None or not rows or rows[0].action is not Action.ADD:
+            return rows
+        for row in rows:
+            self._newest.strike(row, self._veto(row))
+            if not row.left:
+                self._superseded(row)
+        return [row for row in rows if row.left]
 
     def _take_over(self, older: Row, slot: int) -> None:
         older.digests[slot] = None
@@ -241,26 +224,7 @@ class Lane:
                 columns[slot] = column
                 under_way.update(column)
         self._newest.let_go_columns(columns)
+        if rows[0].action is Action.ADD:
+            self.fences.adding.append(columns)
         self.calls += 1
         return Batch(rows[0].action, rows, columns, trigger, inquiry)
-
-    def _release(self) -> None:
-        """Let held rows go whose fences have been lifted, behind those that wait: none is passed for ever."""
-        for row in self._held.drain():
-            (self._held if self._fences.hold(row) else self._ready[row.action]).append(row)
-
-    def _fits(self, rows: int, cells: int) -> bool:
-        limits = self.limits
-        return rows <= limits.max_rows and self._measure.bytes(rows, cells) <= limits.max_bytes
-
-    def _is_full(self, queue: Queue) -> bool:
-        """Whether one more row would not fit beside those that wait."""
-        return queue.live > 0 and not self._fits(queue.live + 1, queue.cells + 1)
-
-
-def _since(queue: Queue) -> float:
-    return queue.since
-
-
-def _only_one(rows: int, _: int) -> bool:
-    return rows <= 1

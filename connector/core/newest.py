@@ -46,6 +46,15 @@ class Newest:
             else:
                 newest[digest] = row
 
+    def strike(self, row: Row, slots: Iterable[int]) -> None:
+        """Take these identifiers from a pending row."""
+        for slot in slots:
+            digest = row.digests[slot]
+            if digest is not None:
+                del self.by_slot[slot][digest]
+                row.digests[slot] = None
+                row.left -= 1
+
     def clear(self) -> None:
         """Forget all rows."""
         for newest in self.by_slot:

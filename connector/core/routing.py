@@ -44,10 +44,15 @@ class Route:
 
     def restrict(self, row: Digests) -> Digests | None:
         """The row's digests that this audience takes, as a list of its own; None if there are none."""
-        if self.slots is None:
-            return row.copy()
-        kept = [digest if take else None for digest, take in zip(row, self.slots, strict=True)]
-        return kept if any(kept) else None
+        return restrict(row, self.slots)
+
+
+def restrict(row: Digests, slots: tuple[bool, ...] | None) -> Digests | None:
+    """The row's digests in these slots, as a list of its own; None if there are none."""
+    if slots is None:
+        return row.copy()
+    kept = [digest if take else None for digest, take in zip(row, slots, strict=True)]
+    return kept if any(kept) else None
 
 
 def slots_of(targets: Sequence[Target], only: Sequence[Target] | None) -> tuple[bool, ...] | None:

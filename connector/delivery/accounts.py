@@ -5,9 +5,10 @@ Owns what is open, waiting or halted. Does no IO; the dispatcher and the probes 
 
 from dataclasses import dataclass, field
 
+from connector.core.identity import Digests
 from connector.core.lane import Lane
 from connector.core.retry import Gate, State
-from connector.core.routing import AudienceKey
+from connector.core.routing import AudienceKey, restrict
 from connector.delivery.seams import Destination
 
 
@@ -18,6 +19,7 @@ class Audience:
     Attributes:
         sets_aside: whether its changes become letters when it is blocked and they reach their bound; else they
             hold the intake.
+        slots: which identity slots it takes; None for all.
     """
 
     key: AudienceKey
@@ -25,8 +27,13 @@ class Audience:
     account: "Account"
     lane: Lane
     sets_aside: bool = False
+    slots: tuple[bool, ...] | None = None
     gate: Gate = field(default_factory=Gate)
     last_error: str | None = None
+
+    def restrict(self, row: Digests) -> Digests | None:
+        """The row's digests that it takes, as a list of its own; None if there are none."""
+        return restrict(row, self.slots)
 
     @property
     def is_halted(self) -> bool:

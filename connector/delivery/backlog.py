@@ -7,7 +7,8 @@ Does no IO.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from connector.core.batch import Batch, Row
-from connector.core.lane import Lane, Limits
+from connector.core.lane import Lane, Veto
+from connector.core.room import Limits
 from connector.core.routing import AudienceKey, Route
 from connector.delivery.accounts import Account, Audience
 from connector.telemetry.events import ChangeEnd, DeliveryEvents
@@ -22,6 +23,7 @@ class Backlog:
     Args:
         accounts: by destination name.
         cell_bytes: from an audience's id, the most bytes of one identifier in a call to it.
+        veto: says what must not be added after all, when it is about to be sent; None without anybody who could.
 
     Attributes:
         pending: changes that have not ended: waiting, held, under way, or set aside and not acknowledged.
@@ -37,6 +39,7 @@ class Backlog:
         limits: Limits,
         cell_bytes: Callable[[str], int],
         telemetry: DeliveryEvents,
+        veto: Veto | None = None,
     ) -> None:
         self.pending = 0
         self.epoch = 0
@@ -47,6 +50,7 @@ class Backlog:
         self._cell_bytes = cell_bytes
         self._limits = limits
         self._telemetry = telemetry
+        self._veto = veto
         self._audiences: dict[AudienceKey, Audience] = {}
         for route in routes:
             if route.is_fixed:
@@ -55,14 +59,14 @@ class Backlog:
     def _open(self, route: Route, key: AudienceKey) -> Audience:
         account = self._by_name[key.destination]
         lane = self._lane(key)
-        audience = Audience(key, route.segment, account, lane, route.sets_aside)
+        audience = Audience(key, route.segment, account, lane, route.sets_aside, route.slots)
         account.audiences.append(audience)
         self._audiences[key] = audience
         return audience
 
     def _lane(self, key: AudienceKey) -> Lane:
         cell_bytes = self._cell_bytes(key.audience_id)
-        return Lane(self._slots, self._limits, cell_bytes, self._superseded)
+        return Lane(self._slots, self._limits, cell_bytes, self._superseded, self._veto)
 
     def of_route(self, route: Route) -> Audience | None:
         """The audience that the route names; None when each event names its own."""
@@ -126,7 +130,7 @@ class Backlog:
             self._telemetry.max_rows_lowered(rows)
             self._limits = Limits(rows, self._limits.max_bytes, self._limits.linger_seconds)
             for audience in self:
-                audience.lane.limits = self._limits
+                audience.lane.room.limits = self._limits
 
     def is_stuck(self) -> bool:
         """Whether all that is left is of halted audiences or destinations."""

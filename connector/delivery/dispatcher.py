@@ -37,6 +37,7 @@ class Dispatcher:
 
     Args:
         lease: no call starts while it is not held.
+        fresh: likewise, where the list of who must not be added has to be known; None where there is none.
         clock: monotonic seconds.
     """
 
@@ -49,6 +50,7 @@ class Dispatcher:
         lease: Lease,
         telemetry: DeliveryEvents,
         clock: Callable[[], float],
+        fresh: Lease | None = None,
     ) -> None:
         self.calls = 0
         self._backlog = backlog
@@ -56,6 +58,7 @@ class Dispatcher:
         self._rate = rate
         self._bounds = bounds
         self._lease = lease
+        self._fresh = fresh
         self._telemetry = telemetry
         self._clock = clock
         self._schedule: Schedule[Audience] = Schedule()
@@ -128,12 +131,21 @@ class Dispatcher:
         if self.calls >= self._bounds.max_in_flight or now > self._last_start:
             return math.inf
         due = self._next_due(now)
-        if due <= now and not self._lease.is_held(now):
-            self._telemetry.lease_lapsed()
+        if due <= now and not self._may_call(now):
             return _LEASE_LOOK_SECONDS
         allowed = self._rate.delay(now)
         self._count_wait(now, is_held_back=due <= now and allowed > 0.0)
         return max(due - now, allowed)
+
+    def _may_call(self, now: float) -> bool:
+        """Whether we know for sure what is ours, and who must not be added."""
+        if not self._lease.is_held(now):
+            self._telemetry.lease_lapsed()
+            return False
+        if self._fresh is not None and not self._fresh.is_held(now):
+            self._telemetry.suppression_stale()
+            return False
+        return True
 
     def _count_wait(self, now: float, *, is_held_back: bool) -> None:
         """Account for the time in which a due batch waits for nothing but the allowance."""
@@ -197,23 +209,23 @@ class Dispatcher:
         due = suspects_due = math.inf
         if opens_at is not None:
             due = max(opens_at, audience.lane.due_at(draining=self._is_at_once(audience)))
-            suspects_due = opens_at if audience.lane.has_suspects() else math.inf
-        self._schedule.set(audience, due, audience.lane.waiting_since())
+            suspects_due = opens_at if audience.lane.suspects else math.inf
+        self._schedule.set(audience, due, audience.lane.waiting.since())
         self._suspects.set(audience, suspects_due, audience.lane.oldest_since())
 
     def _is_at_once(self, audience: Audience) -> bool:
         """Whether the oldest row of the lane that may be sent need not linger."""
-        return self._draining or audience.lane.waiting_since() <= self._flushed_at
+        return self._draining or audience.lane.waiting.since() <= self._flushed_at
 
     def _is_drained(self) -> bool:
         """Whether no call is under way, and none could start before the last moment."""
         now = self._clock()
         start = max(self._next_due(now), now + self._rate.delay(now))
-        is_over = start > self._last_start or not self._lease.is_held(now)
+        is_over = start > self._last_start or not self._may_call(now)
         return self.calls == 0 and is_over and not self._is_in_doubt(now)
 
     def _is_in_doubt(self, now: float) -> bool:
-        return any(audience.lane.in_doubt_until() > now for audience in self._backlog)
+        return any(audience.lane.fences.last_echo_ends() > now for audience in self._backlog)
 
 
 async def _wait_for(event: asyncio.Event, seconds: float) -> None:

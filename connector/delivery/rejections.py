@@ -38,7 +38,7 @@ class Rejections:
 
     def _follow(self, audience: Audience, inquiry: Inquiry, step: Step) -> bool:
         lane = audience.lane
-        lane.try_apart(step.groups, inquiry)
+        lane.suspects.try_apart(step.groups, inquiry)
         lane.take_out([row for row, _ in step.bad], inquiry)
         for row, outcome in step.bad:
             self._set_aside(audience, row, outcome)

@@ -21,8 +21,10 @@ from connector.formats.membership import (
     TOO_COMPLEX,
     UNKNOWN_STATUS,
     WRONG_TYPE,
+    Find,
     Format,
     Membership,
+    nothing,
     parse_object,
     refuse_too_complex,
     seconds,
@@ -95,9 +97,6 @@ def decode(value: bytes) -> list[Membership]:
     return _decode_any(value)
 
 
-FORMAT = Format(decode, repeats=True)
-
-
 def _usual(profile: _Profile) -> list[Membership]:
     address = profile.personal_email.address if profile.personal_email else None
     of_map = profile.identity_map or {}
@@ -118,7 +117,7 @@ def _usual(profile: _Profile) -> list[Membership]:
     return with_problems(memberships, problems)
 
 
-def _decode_any(value: bytes) -> list[Membership]:
+def _decode_any(value: bytes, consent: Find = nothing) -> list[Membership]:
     event = parse_object(value)
     segments = _object(event, "segmentMembership")
     if segments is None:
@@ -128,6 +127,7 @@ def _decode_any(value: bytes) -> list[Membership]:
     if len(value) > MOST_BRACKETS:
         _refuse_too_many(segments, of_map)
     profile_id, identities = _identities(_values(of_map), address)
+    said = consent(event)
     memberships = []
     problems = []
     for some in segments.values():
@@ -143,9 +143,14 @@ def _decode_any(value: bytes) -> list[Membership]:
                 problems.append(invalid)
                 continue
             memberships.append(
-                Membership(segment, action, identities, problem, None, profile_id, at)
+                Membership(
+                    segment, action, identities, problem, None, profile_id, at, None, None, said
+                )
             )
     return with_problems(memberships, problems)
+
+
+FORMAT = Format(decode, _decode_any, repeats=True)
 
 
 def _status(one: object) -> tuple[Action, float | None, str | None]:

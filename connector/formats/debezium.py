@@ -20,8 +20,10 @@ from connector.formats.membership import (
     MOST_BRACKETS,
     UNKNOWN_STATUS,
     WRONG_TYPE,
+    Find,
     Format,
     Membership,
+    nothing,
     parse_object,
     refuse_too_complex,
     text_of,
@@ -60,7 +62,8 @@ def make(columns: Mapping[str, str]) -> Format:
     Raises:
         ValueError: a required column is missing, or there is no namespace, or the same one twice.
     """
-    return Format(_Table(columns).decode)
+    table = _Table(columns)
+    return Format(table.decode, table.decode_any)
 
 
 class _Table:
@@ -94,7 +97,7 @@ class _Table:
                 return self._memberships(change.op, change.before, change.after, change.ts_ms)
         return self.decode_any(value)
 
-    def decode_any(self, value: bytes) -> list[Membership]:
+    def decode_any(self, value: bytes, consent: Find = nothing) -> list[Membership]:
         """The general way."""
         event = parse_object(value)
         if event.get("op") is None and "payload" in event:
@@ -109,7 +112,10 @@ class _Table:
         if not isinstance(op, str):
             raise InvalidRecord(WRONG_TYPE, "op is not a string")
         before, after = _row(event, "before"), _row(event, "after")
-        return self._memberships(op, before, after, event.get("ts_ms"))
+        some = self._memberships(op, before, after, event.get("ts_ms"))
+        if some and after is not None:
+            some[-1].consent = consent(after)  # the entry: an exit needs none
+        return some
 
     def _memberships(
         self, op: str, before: _Row | None, after: _Row | None, ts_ms: object

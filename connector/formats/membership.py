@@ -25,10 +25,12 @@ class Membership(msgspec.Struct, gc=False):
             one profile in one message share one mapping: what is made of it is made once.
         problem: a closed reason for something that was ignored, to be counted; None usually.
         alias: another name of the segment, by which a route may call it too.
-        profile_id: whose membership it is, in formats whose messages repeat memberships.
+        profile_id: whose membership it is, in the sender's own words; None where the message does not say.
         at: when it changed, in seconds since the epoch; None when the message does not say.
         audience_id: the TikTok audience that the message itself names, for routes that say `from_event`.
         advertiser_id: the TikTok account that it names with it.
+        consent: what the profile has consented to, of any JSON type, for connector.core.consent to judge; None where
+            the message does not say, or nobody asks.
     """
 
     segment: str
@@ -40,11 +42,19 @@ class Membership(msgspec.Struct, gc=False):
     at: float | None = None
     audience_id: str | None = None
     advertiser_id: str | None = None
+    consent: object = None
 
 
 Decode = Callable[[bytes], list[Membership]]
 """A record's value to its memberships, none for a message of another kind; raises InvalidRecord with one of
 DECODE_REASONS and nothing else."""
+
+Find = Callable[[dict[str, Any]], Any]
+"""A JSON object to what stands somewhere in it; None where nothing does."""
+
+
+def nothing(_: dict[str, Any]) -> None:
+    """Finds nothing: for whoever does not ask for consent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +62,15 @@ class Format:
     """How a topic's records are read.
 
     Attributes:
+        decode_with: the same, with what is found in the object that tells of the person as the consent. That is the
+            message, or the row, or the profile's own part of a message about many. Slower: typed decoding skips
+            what it does not know.
         repeats: whether a message lists memberships that did not change too: then what is old, or was seen, is
             left out by (profile, segment).
     """
 
     decode: Decode
+    decode_with: Callable[[bytes, Find], list[Membership]]
     repeats: bool = False
 
 

@@ -21,8 +21,10 @@ from connector.formats.membership import (
     MOST_PROBLEMS,
     UNKNOWN_STATUS,
     WRONG_TYPE,
+    Find,
     Format,
     Membership,
+    nothing,
     parse_object,
     refuse_too_complex,
     text_of,
@@ -97,9 +99,6 @@ def decode(value: bytes) -> list[Membership]:
     return _decode_any(value)
 
 
-FORMAT = Format(decode)
-
-
 def _usual(request: _Request) -> list[Membership]:
     memberships: list[Membership] = []
     if request.type != _KIND or not request.user_profiles:
@@ -168,7 +167,7 @@ def _written(path: _Path) -> str:
     return text.removeprefix(".")
 
 
-def _decode_any(value: bytes) -> list[Membership]:
+def _decode_any(value: bytes, consent: Find = nothing) -> list[Membership]:
     request = parse_object(value)
     kind = request.get("type")
     if kind is None:
@@ -181,7 +180,7 @@ def _decode_any(value: bytes) -> list[Membership]:
     memberships = [
         membership
         for path, profile in _objects(request, (), "user_profiles", problems)
-        for membership in _of_profile(path, profile, problems)
+        for membership in _of_profile(path, profile, problems, consent)
     ]
     time = request.get("timestamp_ms")
     if time is None:
@@ -193,7 +192,12 @@ def _decode_any(value: bytes) -> list[Membership]:
     return with_problems(memberships, problems.found)
 
 
-def _of_profile(path: _Path, profile: _Tree, problems: _Problems) -> list[Membership]:
+FORMAT = Format(decode, _decode_any)
+
+
+def _of_profile(
+    path: _Path, profile: _Tree, problems: _Problems, consent: Find
+) -> list[Membership]:
     if profile.get("audiences") is None:
         problems.missing((*path, "audiences"))
         return []
@@ -211,6 +215,9 @@ def _of_profile(path: _Path, profile: _Tree, problems: _Problems) -> list[Member
                 kind = _text(one, where, "type", problems)
                 if kind is not None:
                     _put(identities, kind, one.get("value"))
+        said = consent(profile)
+        for membership in memberships:
+            membership.consent = said
     return memberships
 
 

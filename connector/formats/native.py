@@ -22,8 +22,10 @@ from connector.formats.membership import (
     NOT_AN_OBJECT,
     UNKNOWN_STATUS,
     WRONG_TYPE,
+    Find,
     Format,
     Membership,
+    nothing,
     refuse_too_complex,
 )
 
@@ -46,6 +48,12 @@ class _Event(msgspec.Struct, gc=False):
     timestamp: _Time = None
 
 
+class _EventAndConsent(_Event, gc=False):
+    """Likewise, and its consent, which is read by itself: nothing in there refuses an event."""
+
+    consent: msgspec.Raw = msgspec.Raw(b"null")
+
+
 class _Fields(msgspec.Struct):
     """What is read of an event, of any type. Unknown fields are ignored, also a number that no float holds."""
 
@@ -54,10 +62,12 @@ class _Fields(msgspec.Struct):
     status: Any = msgspec.UNSET
     identities: Any = msgspec.UNSET
     timestamp: Any = msgspec.UNSET
+    consent: msgspec.Raw = msgspec.Raw(b"null")
 
 
 _decode_fields = msgspec.json.Decoder(_Fields).decode
 _decode_usual = msgspec.json.Decoder(_Event).decode
+_decode_usual_and_consent = msgspec.json.Decoder(_EventAndConsent).decode
 
 
 def decode(value: bytes) -> list[Membership]:
@@ -69,14 +79,54 @@ def decode(value: bytes) -> list[Membership]:
             event = _decode_usual(value)
         except (msgspec.MsgspecError, RecursionError):
             return [_decode_any(value)]
-        return [Membership(event.segment, _ACTIONS[event.status], event.identities)]
+        return [
+            Membership(
+                event.segment,
+                _ACTIONS[event.status],
+                event.identities,
+                None,
+                None,
+                event.profile_id,
+            )
+        ]
     return [_decode_any(value)]
 
 
-FORMAT = Format(decode)
+def _decode_and_consent(value: bytes) -> list[Membership]:
+    """Likewise, with the event's own field as the consent."""
+    if len(value) > MOST_BRACKETS:
+        refuse_too_complex(value)
+    if value.isascii():
+        try:
+            event = _decode_usual_and_consent(value)
+        except (msgspec.MsgspecError, RecursionError):
+            return [_decode_any(value, _own_consent)]
+        return [
+            Membership(
+                event.segment,
+                _ACTIONS[event.status],
+                event.identities,
+                None,
+                None,
+                event.profile_id,
+                consent=_read(event.consent),
+            )
+        ]
+    return [_decode_any(value, _own_consent)]
 
 
-def _decode_any(value: bytes) -> Membership:
+def _decode_with(value: bytes, consent: Find) -> list[Membership]:
+    if len(value) > MOST_BRACKETS:
+        refuse_too_complex(value)
+    return [_decode_any(value, consent)]
+
+
+FORMAT = Format(decode, _decode_with)
+WITH_CONSENT = Format(_decode_and_consent, _decode_with)
+"""The same with the field `consent`, which the other skips: it is paid for where it is asked for."""
+
+
+def _decode_any(value: bytes, consent: Find = nothing) -> Membership:
     event = _tree(value)
     if not isinstance(event, dict):
         raise InvalidRecord(NOT_AN_OBJECT, "the value is JSON, but not an object")
@@ -89,7 +139,28 @@ def _decode_any(value: bytes) -> Membership:
     if action is None:
         raise InvalidRecord(UNKNOWN_STATUS, "status is neither entered nor exited")
     problem = None if _is_time(event.get("timestamp")) else MALFORMED_TIMESTAMP
-    return Membership(event["segment"], action, event["identities"], problem)
+    return Membership(
+        event["segment"],
+        action,
+        event["identities"],
+        problem,
+        None,
+        event["profile_id"],
+        consent=consent(event),
+    )
+
+
+def _own_consent(event: dict[str, Any]) -> object:
+    consent = event.get("consent")
+    return _read(consent) if isinstance(consent, msgspec.Raw) else consent
+
+
+def _read(consent: msgspec.Raw) -> object:
+    """A consent that cannot be read is none."""
+    try:
+        return orjson.loads(memoryview(consent))
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _tree(value: bytes) -> Any:

@@ -7,7 +7,7 @@ Two ways lead to the same answer, as in the native format: typed decoding for th
 which alone knows what is wrong. A user of a list that is wrong does not hold up the others.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -22,8 +22,10 @@ from connector.formats.membership import (
     MOST_PROBLEMS,
     UNKNOWN_STATUS,
     WRONG_TYPE,
+    Find,
     Format,
     Membership,
+    nothing,
     parse_object,
     refuse_too_complex,
     seconds,
@@ -102,9 +104,6 @@ def decode(value: bytes) -> list[Membership]:
     return _decode_any(value)
 
 
-FORMAT = Format(decode)
-
-
 def _usual(event: _Event) -> list[Membership] | None:
     """What the event says; None when that is for the general way to find out."""
     audience = None
@@ -161,7 +160,7 @@ def _audience(kind: str, id_: str | None) -> str | None:
     return kind.removeprefix(f"{_AUDIENCE}-") if kind.startswith(f"{_AUDIENCE}-") else None
 
 
-def _decode_any(value: bytes) -> list[Membership]:
+def _decode_any(value: bytes, consent: Find = nothing) -> list[Membership]:
     event = parse_object(value)
     kind = _text(event, "type").lower()
     if kind not in {"record", "audiencelist"}:
@@ -174,10 +173,17 @@ def _decode_any(value: bytes) -> list[Membership]:
     problems: list[InvalidRecord] = []
     if kind == "record":
         memberships = [_of_record(event, audience, at)]
+        memberships[0].consent = consent(event)
     else:
-        memberships = _of_lists(event, audience, at, problems)
+        memberships = []
+        for user, membership in _of_lists(event, audience, at, problems):
+            membership.consent = consent(user)
+            memberships.append(membership)
     is_malformed = timestamp is not None and at is None
     return with_problems(memberships, problems, MALFORMED_TIMESTAMP if is_malformed else None)
+
+
+FORMAT = Format(decode, _decode_any)
 
 
 def _named_audience(event: _Tree) -> str | None:
@@ -224,12 +230,12 @@ def _of_record(event: _Tree, audience: str, at: float | None) -> Membership:
 
 def _of_lists(
     event: _Tree, audience: str, at: float | None, problems: list[InvalidRecord]
-) -> list[Membership]:
+) -> Iterator[tuple[_Tree, Membership]]:
+    """Each user of the lists, and what the event says of them."""
     path = "properties.listData"
     lists = _object(_object(event, "", "properties"), "properties.", "listData")
     if lists.keys() - _LISTS.keys():
         problems.append(InvalidRecord(UNKNOWN_STATUS, f"{path} has another list than add, remove"))
-    memberships = []
     for name, action in _LISTS.items():
         users = lists.get(name)
         if users is None:
@@ -239,12 +245,11 @@ def _of_lists(
             continue
         for index, user in enumerate(users):
             if isinstance(user, dict):
-                memberships.append(_membership(audience, action, user, None, at))
+                yield user, _membership(audience, action, user, None, at)
             elif len(problems) < MOST_PROBLEMS:
                 problems.append(
                     InvalidRecord(WRONG_TYPE, f"{path}.{name}[{index}] is not an object")
                 )
-    return memberships
 
 
 def _text(tree: _Tree, name: str) -> str:

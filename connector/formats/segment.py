@@ -22,8 +22,10 @@ from connector.formats.membership import (
     TOO_COMPLEX,
     UNKNOWN_STATUS,
     WRONG_TYPE,
+    Find,
     Format,
     Membership,
+    nothing,
     parse_object,
     refuse_too_complex,
     seconds,
@@ -107,9 +109,6 @@ def decode(value: bytes) -> list[Membership]:
         time = event.timestamp
         return _memberships(event, None if time is None else time.timestamp())
     return _decode_any(value)
-
-
-FORMAT = Format(decode)
 
 
 def _memberships(event: _Event, at: float | None) -> list[Membership]:
@@ -233,7 +232,7 @@ def _identities(event: _Event, said: Mapping[str, Any]) -> _Tree:
     return identities
 
 
-def _decode_any(value: bytes) -> list[Membership]:
+def _decode_any(value: bytes, consent: Find = nothing) -> list[Membership]:
     tree = parse_object(value)
     kind = _text(tree, "", "type")
     if kind is None:
@@ -254,7 +253,14 @@ def _decode_any(value: bytes) -> list[Membership]:
     memberships = _memberships(event, at)
     if memberships and timestamp is not None and at is None:
         memberships[0].problem = MALFORMED_TIMESTAMP
+    if memberships:
+        said = consent(tree)
+        for membership in memberships:
+            membership.consent = said
     return memberships
+
+
+FORMAT = Format(decode, _decode_any)
 
 
 def _context(context: _Tree) -> _Context:

@@ -38,6 +38,11 @@ def position_now(consumer: Any, partition: TopicPartition) -> int | None:
     return state.position if state.has_valid_position else None
 
 
+def assign_nothing(consumer: Any) -> None:
+    """Read no partition. Its own `assign` would go on to ask the brokers about all topics that they have."""
+    consumer._subscription.assign_from_user([])
+
+
 def failed_partition(consumer: Any) -> TopicPartition | None:
     """Whose records made `getmany` raise just now.
 

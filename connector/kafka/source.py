@@ -40,6 +40,7 @@ class SourceConfig:
         drain_seconds: how long `revoked` may take; the group waits so long, and some more.
         metadata_seconds: after so long at most, partitions that were added are noticed.
         commit_seconds: how long one commit may take.
+        read_whole: those of the topics that begin at the beginning, whatever `auto_offset_reset` says.
     """
 
     bootstrap_servers: Sequence[str]
@@ -52,6 +53,7 @@ class SourceConfig:
     poll_records: int = _POLL_RECORDS
     metadata_seconds: float = 60.0
     commit_seconds: float = 5.0
+    read_whole: Sequence[str] = ()
 
 
 class KafkaSource:
@@ -94,7 +96,8 @@ class KafkaSource:
         )
         self._consumer = self._make_consumer()
         self._listener = listener = Listener(assignment, self.share)
-        known = [TopicPartition(topic, n) for topic in config.topics for n in range(counts[topic])]
+        late = [topic for topic in config.topics if topic not in config.read_whole]
+        known = [TopicPartition(topic, n) for topic in late for n in range(counts[topic])]
         self._reader = Reader(
             self._consumer,
             lambda: listener.epoch,

@@ -3,12 +3,15 @@
 Knows both sides of the seams. Nothing is started here.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from functools import cached_property
 
-from connector.assembly import Parts, kafka_security
-from connector.core.lane import Limits
+from connector import configured
+from connector.assembly import Parts
 from connector.core.model import Chunk, Partition
+from connector.core.room import Limits
+from connector.core.suppression import SuppressionList
 from connector.kafka import quiet
 from connector.kafka.log import KafkaLog
 from connector.kafka.reachable import wait_for_topics
@@ -17,6 +20,7 @@ from connector.replay.ledger import Ledger
 from connector.replay.pace import Pace, WatchedDestination
 from connector.replay.reading import Reading
 from connector.replay.scan import Scan
+from connector.replay.sending import Keeper
 from connector.settings import Secrets, Settings
 from connector.tiktok import protocol
 
@@ -37,8 +41,8 @@ async def read_dead_letters(
     """
     quiet.install()
     kafka = settings.kafka
-    security = kafka_security(settings, secrets)
-    topic, patience = kafka.dead_letter_topic, min(_REACH_SECONDS, kafka.startup_timeout_seconds)
+    security = configured.kafka_security(settings, secrets)
+    topic, patience = kafka.dead_letter_topic, _patience(settings)
     counts = await wait_for_topics(kafka.bootstrap_servers, security, [topic], patience, on_retry)
     log = KafkaLog(kafka.bootstrap_servers, security, kafka.isolation_level)
     try:
@@ -48,6 +52,23 @@ async def read_dead_letters(
             take(chunk)
     finally:
         await log.stop(_CLOSE_SECONDS)
+
+
+async def read_suppressed(settings: Settings, secrets: Secrets) -> SuppressionList | None:
+    """Who is suppressed by now; None where no topic says so. Raises KafkaUnavailable."""
+    parts = ReplayParts(settings, secrets, asyncio.get_running_loop().time, 1.0)
+    if parts.suppression is None:
+        return None
+    try:
+        await parts.load_suppressed(lambda _: None)
+    finally:
+        await parts.suppression.follower.stop(_CLOSE_SECONDS)
+    return parts.suppression.suppressed
+
+
+def _patience(settings: Settings) -> float:
+    """How long to wait for Kafka: who types a command does not wait for a minute."""
+    return min(_REACH_SECONDS, settings.kafka.startup_timeout_seconds)
 
 
 class ReplayParts(Parts):
@@ -77,6 +98,7 @@ class ReplayParts(Parts):
             Limits(delivery.max_rows, delivery.max_bytes, 0.0),  # all is there: nothing to wait for
             protocol.cell_bytes,
             self._on_delivery,
+            self._veto,
         )
         doubt, now = self._settings.tiktok.request_timeout_seconds, self._clocks.now
         for account in ledger.accounts:
@@ -92,7 +114,21 @@ class ReplayParts(Parts):
 
     @cached_property
     def reading(self) -> Reading:
-        return Reading(self._formats, self.identities, self._table)
+        return Reading(self._formats, self.identities, self._table, self._permission)
+
+    @property
+    def keeper(self) -> Keeper | None:
+        return None if self.suppression is None else self.suppression.keeper
+
+    async def load_suppressed(self, on_retry: Callable[[str], None]) -> None:
+        """Read the suppression topic whole, where there is one. Raises KafkaUnavailable.
+
+        Args:
+            on_retry: told in a sentence what is being waited for.
+        """
+        if self.suppression is not None:
+            await self.suppression.follower.start(_patience(self._settings), on_retry)
+            await self.suppression.keeper.load()
 
     def feed(self, extents: Mapping[Partition, Extent], rules: Rules) -> Feed:
         clocks = self._clocks

@@ -15,7 +15,7 @@ from connector.delivery.dead_letters import DeadLetterQueue
 from connector.errors import InvalidRecord
 from connector.replay.ledger import Ledger
 from connector.replay.letters import REASONS, Letter
-from connector.replay.reading import Change, Reading
+from connector.replay.reading import Change, Reading, Suppressed
 from connector.replay.summary import Fate
 from connector.telemetry.events import ChangeEnd
 
@@ -121,7 +121,10 @@ class Feed:
         if not self._reading.knows(letter.origin.partition.topic):
             return Fate.TOPIC_NOT_CONFIGURED
         if letter.change is not None:
-            change = self._reading.change_of(letter.change)
+            try:
+                change = self._reading.change_of(letter.change)
+            except Suppressed:
+                return Fate.SUPPRESSED
             return Fate.NO_ROUTE if change is None else self._admit(letter, [change])
         if letter.payload is not None:
             return self._decode(letter, letter.payload, letter.headers)
@@ -163,6 +166,7 @@ class Feed:
                 origin.offset,
                 origin.timestamp_ms,
                 origin.key,
+                profile=change.profile,
             )
             audience = self._ledger.named(change.route, change.audience)
             if audience is None:

@@ -8,23 +8,13 @@ from collections.abc import Callable, Iterable, Mapping
 
 from connector.core.batch import Batch, Row
 from connector.core.checkpoint import Span
-from connector.core.lane import Lane, Limits
+from connector.core.lane import Veto
+from connector.core.room import Limits
 from connector.core.routing import AudienceKey, Route
 from connector.delivery.accounts import Account
 from connector.delivery.backlog import Backlog
 from connector.replay.watch import Watch
 from connector.telemetry.events import ChangeEnd, DeliveryEvents
-
-
-class RevocableLane(Lane):
-    """A lane that can give up the change of one identifier."""
-
-    def withdraw(self, slot: int, digest: str) -> bool:
-        """Give up a pending change of the identifier, as if a newer one had come; False when none is pending."""
-        older = self._slots[slot][1].pop(digest, None)
-        if older is not None:
-            self._take_over(older, slot)
-        return older is not None
 
 
 class Ledger(Backlog):
@@ -44,22 +34,16 @@ class Ledger(Backlog):
         limits: Limits,
         cell_bytes: Callable[[str], int],
         telemetry: DeliveryEvents,
+        veto: Veto | None = None,
     ) -> None:
         self.watch = Watch()
         self.ends: defaultdict[Span, Counter[ChangeEnd]] = defaultdict(Counter)
         self.gives_up = False
-        self._lanes: dict[AudienceKey, RevocableLane] = {}
-        super().__init__(accounts, routes, slots, limits, cell_bytes, telemetry)
-
-    def _lane(self, key: AudienceKey) -> RevocableLane:
-        cell_bytes = self._cell_bytes(key.audience_id)
-        lane = RevocableLane(self._slots, self._limits, cell_bytes, self._superseded)
-        self._lanes[key] = lane
-        return lane
+        super().__init__(accounts, routes, slots, limits, cell_bytes, telemetry, veto)
 
     def withdraw(self, audience: AudienceKey, slot: int, digest: str) -> bool:
         """Give up the pending change of the identifier; False when none is pending."""
-        return self._lanes[audience].withdraw(slot, digest)
+        return self[audience].lane.withdraw(slot, digest)
 
     def end(self, batch: Batch, how: ChangeEnd) -> None:
         """All changes of a batch have ended in this way."""

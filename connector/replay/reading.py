@@ -1,7 +1,7 @@
 """What a record, or a letter's row, changes by the present configuration.
 
-Owns the second reading of records: the same decoders, identities and routes as connector.pipeline, without lanes.
-A test holds the two to the same answers. Pure; counts nothing.
+Owns the second reading of records: the same decoders, identities, routes and rules about people as in
+connector.pipeline, without lanes. A test holds the two to the same answers. Pure; counts nothing.
 """
 
 from collections.abc import Container, Mapping, Sequence
@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from connector.core.identity import Digests, IdentityMap
 from connector.core.model import Action
+from connector.core.permission import Permission
 from connector.core.recency import Recency
 from connector.core.routing import FROM_EVENT, AudienceKey, Route, RoutingTable
 from connector.errors import InvalidRecord
@@ -18,12 +19,21 @@ from connector.replay.letters import SetAside
 
 
 class Change(NamedTuple):
-    """One user's identifiers for one audience, and the route that leads to it."""
+    """One user's identifiers for one audience, and the route that leads to it.
+
+    Attributes:
+        profile: whose they are, where the record says so; letters about rows do not.
+    """
 
     audience: AudienceKey
     action: Action
     digests: Digests
     route: Route
+    profile: str | None = None
+
+
+class Suppressed(Exception):  # noqa: N818
+    """The change is an addition, and all its identifiers are suppressed."""
 
 
 class Reading:
@@ -31,14 +41,20 @@ class Reading:
 
     Args:
         formats: how each topic's records are read.
+        permission: the rules about people; None without any.
     """
 
     def __init__(
-        self, formats: Mapping[str, Format], identities: IdentityMap, routes: RoutingTable
+        self,
+        formats: Mapping[str, Format],
+        identities: IdentityMap,
+        routes: RoutingTable,
+        permission: Permission | None = None,
     ) -> None:
         self._formats = formats
         self._identities = identities
         self._routes = routes
+        self._permission = permission
         self._by_audience = {route.audience: route for route in routes}
         self._slots = {target: slot for slot, target in enumerate(identities.targets)}
 
@@ -76,7 +92,11 @@ class Reading:
         return changes
 
     def change_of(self, letter: SetAside) -> Change | None:
-        """The change of a delivery letter; None when nothing leads to its audience or its targets any more."""
+        """The change of a delivery letter; None when nothing leads to its audience or its targets any more.
+
+        What its person has consented to is not known: that was judged before, and a newer record says what has
+        changed. Raises Suppressed.
+        """
         route = self._route_to(letter.audience)
         digests: Digests = [None] * len(self._slots)
         for target, digest in letter.row:
@@ -87,6 +107,11 @@ class Reading:
         own = None if route is None else route.restrict(digests)
         if route is None or own is None:
             return None
+        if letter.action is Action.ADD:
+            permitted = self._cleared([own])
+            if not permitted:
+                raise Suppressed
+            own = permitted[0]
         return Change(letter.audience, letter.action, own, route)
 
     def _route_to(self, audience: AudienceKey) -> Route | None:
@@ -105,17 +130,28 @@ class Reading:
             key = self._routes.audience(route, membership.audience_id, membership.advertiser_id)
             if key is not None and (only is None or key in only):
                 led.append((route, key))
-        if not led or (recent is not None and not _is_news(membership, recent)):
+        if not led:
+            return []
+        if self._permission is not None:
+            self._permission.judge(membership)
+        if recent is not None and not _is_news(membership, recent):
             return []
         rows = self._identities.rows(membership.identities)
         if not rows:
             self._identities.judge(membership.identities)
+        if membership.action is Action.ADD:
+            rows = self._cleared(rows)
         return [
-            Change(key, membership.action, own, route)
+            Change(key, membership.action, own, route, membership.profile_id)
             for route, key in led
             for digests in rows
             if (own := route.restrict(digests)) is not None
         ]
+
+    def _cleared(self, rows: list[Digests]) -> list[Digests]:
+        """The rows of an addition without what is suppressed."""
+        left = None if self._permission is None else self._permission.clear(rows)
+        return rows if left is None else left
 
 
 def _is_news(membership: Membership, recent: Recency) -> bool:

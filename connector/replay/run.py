@@ -67,12 +67,15 @@ class Replay:
         finally:
             await parts.log.stop(_CLOSE_SECONDS)
             await parts.letters.stop(_CLOSE_SECONDS)
+            if parts.suppression is not None:
+                await parts.suppression.follower.stop(_CLOSE_SECONDS)
         return self._summary(is_stuck=is_stuck)
 
     async def _prepare(self) -> Scan:
-        """Read and choose the letters, fill the lanes, and drop what has changed since."""
+        """Learn who is suppressed, read and choose the letters, fill the lanes, and drop what has changed since."""
         parts, choice = self._parts, self._choice
         waiting = parts.life.waiting_for_kafka
+        await parts.load_suppressed(waiting)
         await read_dead_letters(self._settings, self._secrets, choice.take, waiting)
         letters = choice.letters()
         self._chosen = len(letters)

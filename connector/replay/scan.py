@@ -125,7 +125,16 @@ class Scan:
             return
         span = self._checkpoint.track(partition, record.offset + 1, self._clock(), record.timestamp)
         own = [one if slot in slots else None for slot, one in enumerate(change.digests)]
-        row = Row(own, len(slots), change.action, span, record.offset, record.timestamp, record.key)
+        row = Row(
+            own,
+            len(slots),
+            change.action,
+            span,
+            record.offset,
+            record.timestamp,
+            record.key,
+            profile=change.profile,
+        )
         self._watch.hold(change.audience, row, partition, record.offset, is_letters=False)
         self._ledger.accept(self._ledger[change.audience], row)
         span.resolve()

@@ -6,10 +6,12 @@ brought nothing. Knows neither Kafka's client nor TikTok.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from connector.delivery.accounts import Audience
+from connector.delivery.backlog import Backlog
 from connector.delivery.dead_letters import DeadLetterQueue
 from connector.delivery.dispatcher import Dispatcher
 from connector.delivery.probes import Probes
@@ -30,8 +32,19 @@ _LAST_SECONDS = 5.0
 """After a signal, beyond the time that a call under way may take."""
 
 
+class Keeper(Protocol):
+    """Who keeps the suppression list true while calls are made: see connector.governance.keeper."""
+
+    async def run(self, backlog: Backlog, touch: Callable[[Iterable[Audience]], None]) -> None:
+        """Follow the topic, for ever. Raises connector.errors.KafkaUnavailable."""
+
+
 class Parts(Protocol):
     """What sending works with."""
+
+    @property
+    def keeper(self) -> Keeper | None:
+        """None where no suppression topic is configured."""
 
     @property
     def backlog(self) -> Ledger: ...
@@ -84,7 +97,8 @@ class Sending:
 
     async def run(self) -> bool:
         """Send until it is over; whether only halted work was left. Raises ConnectorError when Kafka stays away."""
-        parts = self._parts
+        parts, keeper = self._parts, self._parts.keeper
+        touch = parts.dispatcher.touch
         busy = [
             one for one in parts.backlog.accounts if any(len(each.lane) for each in one.audiences)
         ]
@@ -96,10 +110,11 @@ class Sending:
                         parts.dead_letters.run(),
                         parts.dispatcher.run(),
                         self._keep_looking(),
+                        *([] if keeper is None else [keeper.run(parts.backlog, touch)]),
                         *(parts.probes.watch(account) for account in busy),
                     )
                 ]
-                parts.dispatcher.touch(parts.backlog)
+                touch(parts.backlog)
                 is_stuck = await self._until_over()
                 for task in tasks:
                     task.cancel()

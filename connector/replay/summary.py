@@ -13,6 +13,7 @@ class Fate(StrEnum):
 
     SENT = "sent"
     SUPERSEDED = "superseded"
+    SUPPRESSED = "suppressed"
     FAILED_AGAIN = "failed_again"
     FILTERED = "filtered"
     NO_ROUTE = "no_route"

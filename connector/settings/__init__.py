@@ -5,6 +5,7 @@ know what the settings are used for: nothing here connects, listens or starts.
 """
 
 from connector.settings.credentials import Secrets, resolve_secrets
+from connector.settings.governance import GovernanceSettings, PolicySettings
 from connector.settings.load import load
 from connector.settings.model import (
     AdminSettings,
@@ -19,6 +20,7 @@ from connector.settings.model import (
     Settings,
     TikTokSettings,
 )
+from connector.settings.policy import read as read_policy
 from connector.settings.shown import without_secrets
 from connector.settings.topics import MappingSettings, TopicSettings
 
@@ -26,11 +28,13 @@ __all__ = [
     "AdminSettings",
     "DeliverySettings",
     "DestinationSettings",
+    "GovernanceSettings",
     "IdentitySettings",
     "KafkaSecurity",
     "KafkaSettings",
     "LogSettings",
     "MappingSettings",
+    "PolicySettings",
     "RateLimitSettings",
     "RouteSettings",
     "Secrets",
@@ -38,6 +42,7 @@ __all__ = [
     "TikTokSettings",
     "TopicSettings",
     "load",
+    "read_policy",
     "resolve_secrets",
     "without_secrets",
 ]

@@ -3,11 +3,11 @@
 Pure: files and secrets are connector.settings.credentials' business.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from connector.settings.draft import Part
 from connector.settings.fields import FROM_EVENT
-from connector.settings.problems import Problem, nearest
+from connector.settings.problems import Problem, nearest, suggestion
 
 _SASL_KEYS = ("sasl_mechanism", "username", "password_file")
 _TLS_KEYS = ("ca_file", "cert_file", "key_file")
@@ -23,6 +23,31 @@ def check(root: Part) -> Iterator[Problem]:
     yield from _route_targets(root)
     yield from _times(root)
     yield from _admin(root.section("admin"))
+    yield from _governance(root)
+    yield from _consent(root)
+
+
+def check_policy(policy: Part) -> Iterator[Problem]:
+    """Everything that is wrong between the keys of a policy."""
+    rules = list(policy.entries("rules"))
+    for rule, earlier in _repeated(rules, "name"):
+        yield Problem(rule.at("name"), f"is the name of {earlier.path} too")
+    denied = [rule.section("deny") for rule in rules]
+    for deny in denied:
+        if deny.is_absent("labels") and deny.is_absent("marketing_actions"):
+            yield Problem(deny.path, "needs labels, marketing_actions or both")
+        yield from check_names(deny, "marketing_actions", policy.get("known_marketing_actions"))
+    for part in (*policy.entries("segments"), *denied):
+        yield from check_names(part, "labels", policy.get("known_labels"))
+
+
+def check_names(part: Part, key: str, known: Collection[str] | None) -> Iterator[Problem]:
+    """Each name at this key that is none of those known; None where any name may stand."""
+    if known is not None:
+        for index, name in enumerate(part.get(key) or ()):
+            if name not in known:
+                text = f"is no name that the policy knows; {suggestion(name, known)}"
+                yield Problem(f"{part.at(key)}[{index}]", text)
 
 
 def _repeated(parts: list[Part], key: str) -> Iterator[tuple[Part, Part]]:
@@ -205,3 +230,32 @@ def _admin(admin: Part) -> Iterator[Problem]:
         yield Problem(token.at("name"), f"is the name of {earlier.path} too")
     if admin.get("protect_metrics") and not tokens:
         yield Problem(admin.at("protect_metrics"), "needs a token: name one in admin.tokens")
+
+
+def _governance(root: Part) -> Iterator[Problem]:
+    kafka, governance = root.section("kafka"), root.section("governance")
+    if (suppression := governance.get("suppression_topic")) is None:
+        return
+    path = governance.at("suppression_topic")
+    for topic in kafka.entries("topics"):
+        if topic.get("name") == suppression:
+            yield Problem(path, f"must be none of the topics read, and is {topic.path}")
+    if kafka.get("dead_letter_topic") == suppression:
+        yield Problem(path, f"must not be {kafka.at('dead_letter_topic')}")
+
+
+def _consent(root: Part) -> Iterator[Problem]:
+    """Without a place to find it, consent would be missing everywhere, and every entry an exit."""
+    governance = root.section("governance")
+    if governance.is_wrong("require_consent"):
+        return
+    key, is_required = governance.at("require_consent"), bool(governance.get("require_consent"))
+    for topic in root.section("kafka").entries("topics"):
+        has_field = topic.get("format") in {None, "native"}
+        if is_required and not has_field and topic.is_absent("consent"):
+            text = (
+                f"is required with {key}: say where an event tells what its person has consented to"
+            )
+            yield Problem(topic.at("consent"), text)
+        if not is_required and topic.get("consent") is not None:
+            yield Problem(topic.at("consent"), f"means nothing without {key}")

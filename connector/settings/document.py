@@ -19,22 +19,24 @@ class _Refused(Exception):  # noqa: N818
     """The file is no document. Says why."""
 
 
-def read(path: Path) -> tuple[object, list[Problem]]:
-    """The tree in the file, and what is wrong with its text. The tree is None when it cannot be read."""
+def read(path: Path, hint: str = "") -> tuple[object, list[Problem]]:
+    """The tree in the file, and what is wrong with its text. The tree is None when it cannot be read.
+
+    Args:
+        hint: what to do where there is no such file.
+    """
     try:
-        tree, problems = _parsed(_text(path))
+        tree, problems = _parsed(_text(path, hint))
     except _Refused as refused:
         tree, problems = None, [str(refused)]
     return tree, [Problem(str(path), problem) for problem in problems]
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, hint: str) -> str:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise _Refused(
-            "there is no such file; name one with --config or CONNECTOR_CONFIG"
-        ) from None
+        raise _Refused(f"there is no such file{hint}") from None
     except IsADirectoryError:
         raise _Refused("is a directory: name the file in it") from None
     except PermissionError:
@@ -58,7 +60,7 @@ def _parsed(text: str) -> tuple[object, list[str]]:
     except RecursionError:
         raise _Refused("is nested too deeply") from None
     if tree is None:
-        raise _Refused("is empty: it must hold the configuration")
+        raise _Refused("is empty: it must be a mapping of keys to values")
     if not isinstance(tree, dict):
         raise _Refused("must be a mapping of keys to values (line 1, column 1)")
     return tree, loader.twice

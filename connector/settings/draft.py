@@ -26,6 +26,10 @@ class Part:
     def set(self, key: str, value: Any) -> None:
         self._values[key] = value
 
+    def forget(self, key: str) -> None:
+        """What stands at this key is not known to be right any more."""
+        self._values.pop(key, None)
+
     def get(self, key: str) -> Any:
         """The value, or None where there is none or a wrong one."""
         return self._values.get(key)

@@ -45,7 +45,8 @@ def overrides(
         if path := paths.get(variable):
             value = environ[variable].strip()
             is_list = get_origin(keys[path].annotation) is tuple
-            found.append(Override(variable, path, value.split(",") if is_list else value))
+            entries = [entry.strip() for entry in value.split(",")]
+            found.append(Override(variable, path, entries if is_list else value))
         else:
             problems.append(Problem(variable, _why_not(variable, keys, list(paths))))
     return found, problems

@@ -61,7 +61,7 @@ def _digits_or_from_event(value: Any) -> Any:
 
 def _jmespath(value: str) -> str:
     # Most configurations have no such path.
-    from connector.formats.custom import problem_of  # noqa: PLC0415
+    from connector.formats.paths import problem_of  # noqa: PLC0415
 
     if (problem := problem_of(value)) is not None:
         raise ValueError(problem)
@@ -117,6 +117,26 @@ def _region(value: str) -> str:
     if value not in SUPPORTED_REGIONS:
         raise ValueError("must be a region of ISO 3166 in capitals, like US")
     return value
+
+
+def _name(value: str) -> str:
+    # Two ways to write one name would be a rule that does not hold.
+    if not (name := value.strip().casefold()):
+        raise ValueError("must not be empty")
+    return name
+
+
+def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    for number, value in enumerate(values):
+        if value in values[:number]:
+            raise ValueError(f"entry {number + 1} is there already")
+    return values
+
+
+def _not_empty(values: tuple[str, ...]) -> tuple[str, ...]:
+    if not values:
+        raise ValueError("must have at least one entry")
+    return values
 
 
 def _path(value: Any) -> Any:
@@ -200,5 +220,18 @@ TargetName = Annotated[
     WithJsonSchema({"type": "string", "enum": [*TARGETS, *TARGET_ALIASES]}),
 ]
 Region = Annotated[str, Field(json_schema_extra={"pattern": "^[A-Z]{2}$"}), AfterValidator(_region)]
+Purposes = Annotated[
+    tuple[Text, ...], Field(json_schema_extra={"uniqueItems": True}), AfterValidator(_distinct)
+]
+Names = Annotated[
+    tuple[Annotated[Text, AfterValidator(_name)], ...],
+    Field(json_schema_extra={"uniqueItems": True}),
+    AfterValidator(_distinct),
+]
+SomeNames = Annotated[
+    Names,
+    Field(json_schema_extra={"minItems": 1, "uniqueItems": True}),
+    AfterValidator(_not_empty),
+]
 File = Annotated[Path, BeforeValidator(_path)]
 BaseUrl = Annotated[str, Field(json_schema_extra={"format": "uri"}), AfterValidator(_base_url)]

@@ -15,6 +15,7 @@ from connector.settings.fields import (
     Digits,
     DigitsOrFromEvent,
     File,
+    Names,
     NotBoolean,
     Region,
     Seconds,
@@ -23,6 +24,7 @@ from connector.settings.fields import (
     Text,
     Topic,
 )
+from connector.settings.governance import GovernanceSettings, SegmentSettings
 from connector.settings.topics import Frozen, TopicSettings
 
 
@@ -172,6 +174,12 @@ class DestinationSettings(Frozen):
         description="The file that holds the access token, read again when it changes; or set"
         " CONNECTOR_ACCESS_TOKEN_<NAME>, which wins (the name in capitals, other characters as _).",
         examples=["/run/secrets/tiktok_emea"],
+    )
+    marketing_actions: Names = Field(
+        default=(),
+        description="What its audiences are used for, in the words of the policy. Without any, the policy takes it to"
+        " be used for everything.",
+        examples=[["retargeting"]],
     )
 
 
@@ -356,6 +364,14 @@ class Settings(Frozen):
     routes: tuple[RouteSettings, ...] = Field(
         min_length=1,
         description="Which segment feeds which audience; a segment may have several routes.",
+    )
+    segments: tuple[SegmentSettings, ...] = Field(
+        default=(),
+        description="What segments hold, for the policy to judge.",
+    )
+    governance: GovernanceSettings = Field(
+        default=GovernanceSettings(),
+        description="Rules about people: consent, suppression, and the policy.",
     )
     delivery: DeliverySettings = Field(
         default=DeliverySettings(), description="How changes become calls."

@@ -1,4 +1,7 @@
-"""A problem of the configuration: where, and in which words. One line each, and never a value."""
+"""A problem of the configuration: where, and in which words. One line each.
+
+Never a value, but for the names of what a policy denies: segments, destinations, labels and marketing actions.
+"""
 
 from collections.abc import Collection, Sequence
 from difflib import SequenceMatcher

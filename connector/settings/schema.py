@@ -1,4 +1,4 @@
-"""The configuration's JSON Schema, for editors, and the files in config/ that are made from it.
+"""The JSON Schemas of the configuration and of a policy, for editors, and the files in config/ that are made from them.
 
 Run as a program, it writes them: python -m connector.settings.schema --write config
 """
@@ -8,17 +8,30 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
+from connector.settings.governance import PolicySettings
 from connector.settings.model import Settings
 from connector.settings.reference import render
-
-_TITLE = "TikTok audience connector: configuration"
 
 
 def json_schema() -> dict[str, Any]:
     """The schema of the file (JSON Schema, draft 2020-12). Unknown keys are refused by it, as by the connector."""
-    schema = _tidy(Settings.model_json_schema())
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": _TITLE}
-    return {**head, **schema, "examples": [_smallest(schema, schema)]}
+    schema = _schema_of(Settings, "configuration")
+    return {**schema, "examples": [_smallest(schema, schema)]}
+
+
+def policy_schema() -> dict[str, Any]:
+    """The schema of the policy file, likewise."""
+    return _schema_of(PolicySettings, "policy")
+
+
+def _schema_of(model: type[BaseModel], what: str) -> dict[str, Any]:
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"TikTok audience connector: {what}",
+        **_tidy(model.model_json_schema()),
+    }
 
 
 def reference_yaml() -> str:
@@ -51,12 +64,19 @@ def _smallest(schema: dict[str, Any], node: dict[str, Any]) -> Any:
 
 def generated() -> dict[str, str]:
     """The files made from the models, by name."""
-    schema = json.dumps(json_schema(), indent=2, ensure_ascii=False)
-    return {"schema.json": schema + "\n", "reference.yaml": reference_yaml()}
+    return {
+        "schema.json": _as_text(json_schema()),
+        "policy.schema.json": _as_text(policy_schema()),
+        "reference.yaml": reference_yaml(),
+    }
+
+
+def _as_text(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Write schema.json and reference.yaml again.")
+    parser = argparse.ArgumentParser(description="Write the schemas and reference.yaml again.")
     parser.add_argument("--write", type=Path, metavar="FOLDER", required=True)
     folder = parser.parse_args().write
     for name, text in generated().items():

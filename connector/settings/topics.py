@@ -83,3 +83,9 @@ class TopicSettings(Frozen):
             }
         ],
     )
+    consent: JmesPath | None = Field(
+        default=None,
+        description="Where an event says what its person has consented to, as a JMESPath expression that finds or"
+        " builds an object of purposes. Needed with governance.require_consent, but for native, which has a field.",
+        examples=["context.consent.categoryPreferences"],
+    )

@@ -26,6 +26,7 @@ class Catalogue:
 
     def __init__(self) -> None:
         self._intake()
+        self._people()
         self._progress()
         self._calls()
         self._state()
@@ -63,6 +64,29 @@ class Catalogue:
         )
         self.dead_letters = _counter(
             "dead_letters_total", "topic reason", "Dead letters the broker acknowledged."
+        )
+
+    def _people(self) -> None:
+        self.additions_blocked = _counter(
+            "additions_blocked_total",
+            "topic reason",
+            "Additions that were not made because the person is suppressed or did not consent.",
+        )
+        self.suppression_entries = _gauge(
+            "suppression_entries", "status", "Profiles on the suppression list."
+        )
+        self.suppression_entries_without_identities = _gauge(
+            "suppression_entries_without_identities",
+            "",
+            "Profiles on the suppression list that name no identifier: their additions alone are blocked.",
+        )
+        self.suppression_loaded = _gauge(
+            "suppression_loaded", "", "1 once the suppression topic was read to its end."
+        )
+        self.erasure_oldest_pending_timestamp_seconds = _gauge(
+            "erasure_oldest_pending_timestamp_seconds",
+            "",
+            "When the oldest entry was written that is not wholly deleted at TikTok yet; absent when all are.",
         )
 
     def _progress(self) -> None:

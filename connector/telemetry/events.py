@@ -132,6 +132,24 @@ class IntakeEvents(Events):
             records=count,
         )
 
+    def additions_blocked(self, topic: str, reason: str, additions: int) -> None:
+        self.metrics.additions_blocked.add(additions, topic, reason)
+
+    def suppression_loaded(self, profiles: int, seconds: float) -> None:
+        self._log.info("suppression list loaded", profiles=profiles, seconds=round(seconds, 1))
+
+    def suppression_reread(self) -> None:
+        self._log.warning(
+            "the suppression topic is not what it was: it is read again from its beginning"
+        )
+
+    def erasures_began(self, partition: Partition, entries: int) -> None:
+        self._log.info(
+            "people were suppressed: their identifiers are deleted from every audience",
+            partition=partition.partition,
+            entries=entries,
+        )
+
     def paused(self, pending: int, blocked: int, letters: int) -> None:
         self._log.info(
             "intake paused", pending_rows=pending, blocked_rows=blocked, pending_letters=letters
@@ -263,6 +281,11 @@ class DeliveryEvents(Events):
     def lease_lapsed(self) -> None:
         self._warn_seldom(
             "no call is started: kafka has not confirmed lately that our partitions are ours"
+        )
+
+    def suppression_stale(self) -> None:
+        self._warn_seldom(
+            "no call is started: kafka has not confirmed lately that the suppression list is whole"
         )
 
     def held_back(self, seconds: float) -> None:

@@ -10,6 +10,7 @@ from connector import __version__
 from connector.core.identity import DROP_REASONS, OTHER_SOURCE, UNMAPPED, Target
 from connector.core.kinds import Kind
 from connector.core.model import Action
+from connector.core.permission import BLOCKED_REASONS
 from connector.telemetry.access import Refusal
 from connector.telemetry.catalogue import Catalogue
 from connector.telemetry.events import MAPPING, PROBE, ChangeEnd, RecordEnd
@@ -31,6 +32,8 @@ def prepare(
             metrics.records.ensure(topic, record_end)
         for change_end in ChangeEnd:
             metrics.changes.ensure(topic, change_end)
+        for blocked in BLOCKED_REASONS:
+            metrics.additions_blocked.ensure(topic, blocked)
     for source in sources:
         for kind in Kind:
             metrics.identifiers_usable.ensure(source, kind)

@@ -7,9 +7,9 @@ from typing import cast
 from connector.core.batch import Row
 from connector.core.checkpoint import Checkpoint, Span
 from connector.core.identity import IdentityMap, IdentityMapping, Target
-from connector.core.lane import Limits
 from connector.core.model import Action, Partition
 from connector.core.rate_limit import RateLimit
+from connector.core.room import Limits
 from connector.core.routing import AudienceKey, Route
 from connector.delivery.accounts import Account, Audience
 from connector.delivery.backlog import Backlog
@@ -92,6 +92,7 @@ class StandInParts:
         self.rate = RateLimit(10.0)
         self.dead_letters: Collection[object] = ["a letter"]
         self.identities = IdentityMap([IdentityMapping("email", Target.EMAIL_SHA256)])
+        self.people = None
         self.backlog = Backlog(
             {name: Account(name, FakeDestination()) for name in ("emea", "apac")},
             [Route("gold", EMEA), Route("lost", APAC)],

@@ -55,17 +55,17 @@ class Site:
         self.clock = Clock()
         self.parts = StandInParts(self.clock)
         parts, metrics, clock = self.parts.as_parts(), self.parts.metrics, self.clock
-        self.status = Status(parts, ["members"], DRAIN, clock, lambda: WALL)
+        lags = self.parts.source
+        self.status = Status(parts, ["members"], lags, DRAIN, clock, lambda: WALL)
         self.status.state = "running"
-        self.history = History(
-            metrics, lambda: map(parts.source.lag, parts.checkpoint.partitions()), clock
-        )
+        self.history = History(metrics, lambda: map(lags.lag, parts.checkpoint.partitions()), clock)
         self.operations = Operations(parts.pauses, parts.dispatcher, clock)
         told = AccessEvents(metrics, clock, lambda: WALL)
         self.access = Access(tokens.values(), Sessions(clock), told, failure_seconds=0.0)
         snapshot = Snapshot(
             self.status,
             parts,
+            lags,
             self.history,
             self.operations,
             lambda: CONFIGURATION,

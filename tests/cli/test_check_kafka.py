@@ -71,6 +71,24 @@ def test_a_missing_topic_is_named(
     assert findings[f"audience {AUDIENCE} of emea"][0] == "ok"
 
 
+def test_a_missing_suppression_topic_is_named(
+    broker: Cluster, running: RunningEmulator, topic: str, tmp_path: Path, capsys: Capture
+) -> None:
+    missing = unknown()
+    letters = broker.create_topic()
+
+    def change(tree: dict[str, Any]) -> None:
+        reading(topic, letters=letters)(tree)
+        tree["governance"] = {"suppression_topic": missing}
+
+    path = configuration(tmp_path, running.base_url, broker.bootstrap_servers, change=change)
+    code, findings, errors = check(capsys, path)
+
+    assert code == 1
+    assert errors == f"connector: it would not run: suppression topic {missing} is missing\n"
+    assert findings[f"suppression topic {missing}"][0] == "missing"
+
+
 def test_a_missing_dead_letter_topic_is_named(
     broker: Cluster, running: RunningEmulator, topic: str, tmp_path: Path, capsys: Capture
 ) -> None:

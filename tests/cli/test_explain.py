@@ -201,7 +201,7 @@ def test_a_sample_is_explained_step_by_step(tmp_path: Path) -> None:
         "membership     1 of 1",
         "  segment      gold",
         "  status       entered: add",
-        "  profile id   not kept",
+        "  profile id   kept",
         "  time         not kept",
         "  identities",
         "    email      plain                       usable as EMAIL_SHA256",
@@ -298,6 +298,68 @@ def test_headers_make_an_envelope(config: Path, tmp_path: Path) -> None:
     ]
 
 
+def governed(more: dict[str, Any], **topic: Any) -> Change:
+    def change(tree: dict[str, Any]) -> None:
+        tree["governance"] = more
+        tree["kafka"]["topics"][0] |= topic
+
+    return change
+
+
+def told(lines: list[str], label: str) -> list[str]:
+    return [line.split(maxsplit=1)[1] for line in lines if line.split()[0] == label]
+
+
+@pytest.mark.parametrize(
+    ("consent", "has_consented", "action"),
+    [
+        ({"consent": {"advertising": True, "secret": "secret"}}, True, "add"),
+        ({"consent": {"advertising": "secret"}}, False, "delete"),
+        ({}, False, "delete"),
+    ],
+)
+def test_a_consent_is_told_and_what_is_made_of_it(
+    consent: dict[str, Any], action: str, tmp_path: Path, *, has_consented: bool
+) -> None:
+    config = configured(tmp_path, governed({"require_consent": ["advertising"]}))
+    path = sample(tmp_path, orjson.dumps(EVENT | consent))
+    document, lines = both(config, "--sample", path)
+    [member] = document["memberships"]
+
+    assert member["permission"]["has_consented"] is has_consented
+    assert (member["status"], member["action"]) == ("entered", action)
+    assert told(lines, "consent") == ["given" if has_consented else "not given: an exit"]
+    assert told(lines, "sends") == [f"{action} emea/{AUDIENCE}"]
+    assert told(lines, "suppression") == []
+
+
+def test_a_consent_at_a_path_is_told(tmp_path: Path) -> None:
+    rules = {"require_consent": ["advertising"]}
+    config = configured(tmp_path, governed(rules, consent="{advertising: optin == 'secret'}"))
+    path = sample(tmp_path, orjson.dumps(EVENT | {"optin": "secret"}))
+
+    assert told(both(config, "--sample", path)[1], "consent") == ["given"]
+
+
+def test_without_rules_nothing_is_said_of_them(config: Path, tmp_path: Path) -> None:
+    path = sample(tmp_path, orjson.dumps(EVENT))
+    document, lines = both(config, "--sample", path, "--topic", "native")
+
+    assert document["memberships"][0]["permission"] is None
+    assert document["suppression_known"] is None
+    assert told(lines, "consent") == told(lines, "suppression") == []
+
+
+def test_of_a_sample_nobody_knows_who_is_suppressed(tmp_path: Path) -> None:
+    config = configured(tmp_path, governed({"suppression_topic": "suppression"}))
+    document, lines = both(config, "--sample", sample(tmp_path, orjson.dumps(EVENT)))
+
+    assert document["suppression_known"] is False
+    assert told(lines, "suppression") == [
+        "who is suppressed is not known here: a sample asks nobody"
+    ]
+
+
 def test_what_could_move_a_terminal_is_not_shown(config: Path, tmp_path: Path) -> None:
     path = sample(tmp_path, orjson.dumps(EVENT))
     words = ("--sample", path, "--topic", "native", "--header", "\x1b[2J=1", "--header")
@@ -386,6 +448,47 @@ def test_a_record_of_a_broker_is_explained(
         assert lines[1].split() == ["time", "2026-11-20T12:00:00.000Z"]
     assert consumer_groups(broker) == groups
     assert broker.end_offsets(topic) == {0: len(values) + 1}
+
+
+@pytest.mark.parametrize(
+    ("entry", "said", "sends"),
+    [
+        (
+            {"profile_id": FOUND_BY_CRM, "status": "erased"},
+            "the profile is suppressed: an exit",
+            [f"delete emea/{AUDIENCE}"],
+        ),
+        (
+            {"status": "suppressed", "identities": {"email": "jane@example.com"}},
+            "left out: EMAIL_SHA256",
+            [f"add emea/{AUDIENCE}"],
+        ),
+        ({"status": "released"}, "none of it is suppressed", [f"add emea/{AUDIENCE}"]),
+    ],
+)
+def test_who_is_suppressed_is_read_from_the_topic(
+    entry: dict[str, Any],
+    said: str,
+    sends: list[str],
+    broker: Cluster,
+    topic: str,
+    tmp_path: Path,
+) -> None:
+    suppression = broker.create_compacted_topic()
+    broker.produce(topic, [orjson.dumps(EVENT)])
+    values = [b"secret", orjson.dumps({"profile_id": "secret", **entry})]
+    broker.produce(suppression, [Message(value, KEY) for value in values])
+
+    def change(tree: dict[str, Any]) -> None:
+        tree["kafka"]["topics"] = [{"name": topic}]
+        tree["governance"] = {"suppression_topic": suppression}
+
+    config = configured(tmp_path, change, broker.bootstrap_servers)
+    document, lines = both(config, f"{topic}:0:0")
+
+    assert document["suppression_known"] is True
+    assert told(lines, "suppression") == [said]
+    assert told(lines, "sends") == sends
 
 
 def test_what_is_not_there_is_one_sentence(broker: Cluster, tmp_path: Path) -> None:

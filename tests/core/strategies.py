@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from connector.core.batch import Row
 from connector.core.checkpoint import Checkpoint, Span
-from connector.core.lane import Limits
 from connector.core.model import Action, Partition
+from connector.core.room import Limits
 
 PARTITION = Partition("members", 0)
 

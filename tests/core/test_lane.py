@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from connector.core.batch import Batch, Row
 from connector.core.inquiry import Inquiry
-from connector.core.lane import Lane, Limits
+from connector.core.lane import Lane, Veto
 from connector.core.model import Action
+from connector.core.room import Limits
 from tests.core.strategies import DIGESTS, actions, limits, row, some
 
 ADD, DELETE = Action.ADD, Action.DELETE
@@ -23,12 +24,17 @@ FRAME = 256
 class Audience:
     """A lane with its superseded rows."""
 
-    def __init__(self, bounds: Limits | None = None, slots: int = 1) -> None:
+    def __init__(
+        self, bounds: Limits | None = None, slots: int = 1, veto: Veto | None = None
+    ) -> None:
         self.superseded: list[Row] = []
-        self.lane = Lane(slots, bounds or limits(), CELL, self.superseded.append)
+        self.lane = Lane(slots, bounds or limits(), CELL, self.superseded.append, veto)
 
-    def add(self, *digests: str | None, action: Action = ADD, at: float = 0.0) -> Row:
+    def add(
+        self, *digests: str | None, action: Action = ADD, at: float = 0.0, urgent: bool = False
+    ) -> Row:
         new = row(digests, action, at)
+        new.urgent = urgent
         self.lane.add(new)
         return new
 
@@ -43,7 +49,7 @@ def digests_of(batch: Batch | None) -> list[list[str | None]]:
 
 
 def held(audience: Audience) -> int:
-    return audience.lane._held.live
+    return audience.lane.waiting.held.live
 
 
 # The last one wins.
@@ -165,7 +171,7 @@ def test_a_lower_limit_counts_from_the_next_batch_on() -> None:
     audience = Audience(limits(max_rows=4))
     for digest in "abcd":
         audience.add(digest)
-    audience.lane.limits = limits(max_rows=1)
+    audience.lane.room.limits = limits(max_rows=1)
 
     assert len(audience.cut().rows) == 1
     assert audience.lane.due_at() <= 0.0
@@ -179,7 +185,7 @@ def test_an_empty_lane_is_never_due() -> None:
 
     assert audience.lane.due_at() == math.inf
     assert audience.lane.due_at(draining=True) == math.inf
-    assert audience.lane.waiting_since() == math.inf
+    assert audience.lane.waiting.since() == math.inf
     assert audience.lane.oldest_since() == math.inf
     assert audience.lane.cut(0.0) is None
 
@@ -191,7 +197,7 @@ def test_a_change_lingers_for_company_but_not_while_draining() -> None:
 
     assert audience.lane.due_at() == 7.0
     assert audience.lane.due_at(draining=True) == 5.0
-    assert audience.lane.waiting_since() == 5.0
+    assert audience.lane.waiting.since() == 5.0
 
 
 def test_a_full_lane_does_not_linger() -> None:
@@ -233,7 +239,7 @@ def test_a_change_that_takes_over_a_waiting_one_has_waited_as_long() -> None:
     audience.add("a", action=DELETE, at=0.9)
 
     assert audience.lane.due_at() == 1.0
-    assert audience.lane.waiting_since() == 0.0
+    assert audience.lane.waiting.since() == 0.0
 
 
 @some
@@ -345,7 +351,6 @@ def test_rows_under_way_are_not_pending() -> None:
 
     assert len(audience.lane) == 0
     assert audience.lane.calls == 1
-    assert repr(audience.lane) == "<Lane 0 pending, 0 held, 1 calls>"
 
     audience.lane.finish(call)
 
@@ -364,7 +369,7 @@ def test_a_batch_that_comes_back_goes_first() -> None:
     audience.lane.finish(call)
     audience.lane.give_back(call)
 
-    assert audience.lane.waiting_since() == 1.0
+    assert audience.lane.waiting.since() == 1.0
     assert digests_of(audience.cut()) == [["a"], ["b"]]
 
 
@@ -387,7 +392,7 @@ def apart(audience: Audience, call: Batch) -> None:
     """As an inquiry that has each row tried in a call of its own."""
     inquiry = Inquiry(len(call.rows))
     audience.lane.park(call, inquiry)
-    audience.lane.try_apart([[row] for row in call.rows if row.left], inquiry)
+    audience.lane.suspects.try_apart([[row] for row in call.rows if row.left], inquiry)
 
 
 def test_rows_that_are_tried_apart_have_a_call_each_at_once() -> None:
@@ -404,7 +409,7 @@ def test_rows_that_are_tried_apart_have_a_call_each_at_once() -> None:
     singles = [audience.lane.cut_suspects() for _ in range(3)]
 
     assert [digests_of(one) for one in singles] == [[["a"]], [["b"]], [["c"]]]
-    assert not audience.lane.has_suspects()
+    assert not audience.lane.suspects
     assert all(one.rows[0].queue is None for one in singles)
 
 
@@ -498,7 +503,7 @@ def test_a_row_held_by_an_echo_has_its_turn_by_how_long_it_has_waited() -> None:
     in_doubt(audience, "a", until=15.0)
     audience.add("a", action=DELETE, at=1.0)
 
-    assert audience.lane.waiting_since() == 1.0
+    assert audience.lane.waiting.since() == 1.0
 
 
 # Forgetting.
@@ -540,6 +545,140 @@ def test_a_fence_outlives_forgetting() -> None:
     audience.lane.finish(call)
 
     assert digests_of(audience.lane.cut(100.0)) == [["a"]]
+
+
+# What is urgent, and what must not be added.
+
+
+def test_an_urgent_row_waits_for_no_company_and_goes_before_all_others() -> None:
+    audience = Audience(limits(linger_seconds=5.0))
+    audience.add("a", at=0.0)
+    audience.add("b", action=DELETE, at=1.0)
+
+    assert audience.lane.due_at() == 5.0
+
+    audience.add("c", action=DELETE, at=2.0, urgent=True)
+
+    assert audience.lane.due_at() == 2.0
+    assert audience.lane.waiting.since() == -math.inf
+    assert audience.lane.oldest_since() == 0.0
+    assert digests_of(audience.cut(2.0)) == [["c"]]
+    assert audience.lane.due_at() == 5.0
+
+
+def test_what_takes_over_an_urgent_delete_is_as_urgent() -> None:
+    audience = Audience(limits(linger_seconds=5.0))
+    audience.add("a", action=DELETE, at=0.0, urgent=True)
+    newer = audience.add("a", action=DELETE, at=1.0)
+
+    assert audience.lane.due_at() <= 1.0
+    assert newer.urgent
+    assert not audience.add("a", at=2.0).urgent
+
+
+def test_an_urgent_row_is_held_by_a_call_under_way_and_goes_first_after_it() -> None:
+    audience = Audience()
+    audience.add("a")
+    call = audience.cut()
+    audience.add("b", at=0.0)
+    audience.add("a", action=DELETE, at=1.0, urgent=True)
+
+    assert audience.lane.waiting.since() == 0.0
+
+    audience.lane.finish(call)
+
+    assert digests_of(audience.cut()) == [["a"]]
+
+
+def test_an_urgent_row_that_failed_is_urgent_still() -> None:
+    audience = Audience()
+    audience.add("a", action=DELETE, urgent=True)
+    call = audience.cut()
+    audience.lane.finish(call)
+    audience.lane.give_back(call)
+    audience.add("b", action=DELETE, at=-1.0)
+
+    assert digests_of(audience.cut()) == [["a"]]
+
+
+def test_urgent_rows_are_not_shed() -> None:
+    audience = Audience()
+    audience.add("a", action=DELETE, urgent=True)
+    audience.add("b")
+
+    assert [one.digests for one in audience.lane.shed(5)] == [["b"]]
+    assert len(audience.lane) == 1
+
+
+def test_what_is_vetoed_is_left_out_when_it_is_about_to_be_added() -> None:
+    audience = Audience(slots=2, veto=lambda one: [0] if one.digests[0] == "a" else ())
+    kept = audience.add("a", "x")
+    gone = audience.add("a", None)
+    audience.add("b", None, action=DELETE)
+    audience.add("c", None)
+    batches = [audience.cut(), audience.cut()]
+
+    assert kept.digests == [None, "x"]
+    assert audience.superseded == [gone]
+    assert sorted(map(str, map(digests_of, batches))) == [
+        "[['b', None]]",
+        "[[None, 'x'], ['c', None]]",
+    ]
+
+
+def test_a_delete_is_never_vetoed() -> None:
+    audience = Audience(veto=lambda _: [0])
+    audience.add("a", action=DELETE)
+
+    assert digests_of(audience.cut()) == [["a"]]
+
+
+def test_a_batch_of_which_all_is_vetoed_is_none() -> None:
+    audience = Audience(veto=lambda _: [0])
+    audience.add("a")
+
+    assert audience.lane.cut(100.0) is None
+    assert len(audience.superseded) == 1
+    assert len(audience.lane) == 0
+
+
+def test_a_pending_change_can_be_withdrawn_and_one_under_way_cannot() -> None:
+    audience = Audience()
+    waiting = audience.add("a")
+
+    assert audience.lane.withdraw(0, "a")
+    assert audience.superseded == [waiting]
+
+    audience.add("b")
+    audience.cut()
+
+    assert not audience.lane.withdraw(0, "b")
+
+
+def test_a_call_that_deletes_adds_nothing() -> None:
+    audience = Audience()
+    audience.add("a", action=DELETE)
+    audience.lane.finish(audience.cut(), echo_until=200.0)
+    audience.add("a", action=DELETE)
+    audience.cut()
+
+    assert not audience.lane.fences.may_add(0, "a")
+
+
+def test_a_call_under_way_or_in_doubt_may_be_adding() -> None:
+    audience = Audience()
+    audience.add("a")
+
+    assert not audience.lane.fences.may_add(0, "a")
+
+    call = audience.cut()
+
+    assert audience.lane.fences.may_add(0, "a")
+
+    audience.lane.finish(call, echo_until=200.0)
+
+    assert audience.lane.fences.may_add(0, "a")
+    assert not audience.lane.fences.may_add(0, "b")
 
 
 # Memory.

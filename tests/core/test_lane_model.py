@@ -21,8 +21,9 @@ from hypothesis.stateful import (
 from connector.core.batch import Batch, Row
 from connector.core.checkpoint import Checkpoint, Span
 from connector.core.inquiry import Inquiry
-from connector.core.lane import Lane, Limits
+from connector.core.lane import Lane
 from connector.core.model import Action
+from connector.core.room import Limits
 from tests.core.strategies import PARTITION, actions, users
 
 SLOTS = 2
@@ -41,6 +42,7 @@ class Change(NamedTuple):
 
     digests: tuple[str | None, ...]
     action: Action
+    urgent: bool = False
 
 
 @dataclass(eq=False)
@@ -91,12 +93,13 @@ class LaneModel(RuleBasedStateMachine):
         self.calls: list[Call] = []
         self.echoes: list[Echo] = []
         self.dead_lettered: set[Identifier] = set()
+        self.banned: set[Identifier] = set()
         self.checkpoint = Checkpoint()
         self.checkpoint.assign([PARTITION])
         self.spans: list[Span] = []
         self.read_from = 0
         self.left_behind_at = -math.inf
-        """When a full batch last left rows behind; it counts their wait anew."""
+        """When a full batch or a shed last left rows behind; it counts their wait anew."""
 
     @initialize(
         max_rows=st.integers(1, 4),
@@ -105,7 +108,7 @@ class LaneModel(RuleBasedStateMachine):
     )
     def begin(self, max_rows: int, room: int, linger: float) -> None:
         self.limits = Limits(max_rows, FRAME + room, linger)
-        self.lane = Lane(SLOTS, self.limits, CELL, self.superseded.append)
+        self.lane = Lane(SLOTS, self.limits, CELL, self.superseded.append, self.veto)
 
     # What comes in.
 
@@ -120,11 +123,28 @@ class LaneModel(RuleBasedStateMachine):
         for one in (action, *more):
             self.add(digests, one)
 
+    @rule(digests=users(SLOTS))
+    def erase(self, digests: list[str | None]) -> None:
+        """A delete that goes before all other work."""
+        self.log.append(Change(tuple(digests), Action.DELETE, urgent=True))
+        self.wanted |= dict.fromkeys(identifiers_of(digests), Action.DELETE)
+        self.take_in(len(self.log) - 1)
+
+    @rule(digests=users(SLOTS))
+    def ban(self, digests: list[str | None]) -> None:
+        """From now on these are not to be added; what was sent before may still be applied."""
+        self.banned |= identifiers_of(digests)
+
+    def veto(self, row: Row) -> list[int]:
+        assert row.action is Action.ADD
+        return [one.slot for one in identifiers_of(row.digests) & self.banned]
+
     def take_in(self, offset: int) -> None:
         change = self.log[offset]
         span = self.checkpoint.track(PARTITION, offset + 1, self.now, -1)
         left = identifiers_of(change.digests)
         row = Row(list(change.digests), len(left), change.action, span, offset, -1, None)
+        row.urgent = change.urgent
         unhindered = not self.is_hindered(change.action, left)
         self.supersede(left)
         self.pending.append(Pending(row, set(left), unhindered))
@@ -165,10 +185,25 @@ class LaneModel(RuleBasedStateMachine):
         if self.echoes:
             self.echoes = [echo for echo in self.echoes if echo.until > self.now]
             self.release()
+        struck = self.strike(batch)
         if batch is None:
-            assert not any(one.unhindered for one in self.pending)
+            assert struck or not any(one.unhindered for one in self.pending)
             return
         self.start(batch)
+
+    def strike(self, batch: Batch | None) -> bool:
+        """What was banned is left out of what is sent; whether a row lost everything by that."""
+        gone = list(self.superseded)
+        self.superseded.clear()
+        for row in gone:
+            [one] = [one for one in self.pending if one.row is row]
+            assert one.left <= self.banned
+            self.pending.remove(one)
+            self.end(row)
+        for row in () if batch is None or batch.action is Action.DELETE else batch.rows:
+            [one] = [one for one in self.pending if one.row is row]
+            one.left -= self.banned
+        return bool(gone)
 
     @rule()
     def cut_when_due(self) -> None:
@@ -190,6 +225,11 @@ class LaneModel(RuleBasedStateMachine):
         sent = [
             Identifier(slot, digest) for slot, column in batch.columns.items() for digest in column
         ]
+        if batch.action is Action.ADD:
+            assert not self.banned & set(sent)
+        if not apart and any(one.unhindered and one.row.urgent for one in self.pending):
+            assert batch.rows[0].urgent, "what is urgent goes first"
+        assert len({row.urgent for row in batch.rows}) == 1 or apart
         assert list(batch.columns) == sorted(batch.columns)
         assert all(batch.columns.values())
         assert sorted(sent) == sorted(each for one in chosen for each in one.left)
@@ -257,7 +297,9 @@ class LaneModel(RuleBasedStateMachine):
             self.end(one.row)
         tried, left = (rest, []) if groups else ([], rest)
         chunks = [tried[start::groups] for start in range(groups)]
-        self.lane.try_apart([[one.row for one in some] for some in chunks if some], inquiry)
+        self.lane.suspects.try_apart(
+            [[one.row for one in some] for some in chunks if some], inquiry
+        )
         if left:
             self.lane.unpark(inquiry)
         for one in left:
@@ -267,19 +309,21 @@ class LaneModel(RuleBasedStateMachine):
     def shed(self, most: int) -> None:
         """Its audience is blocked: the oldest changes are set aside, but for those under inquiry."""
         rows = self.lane.shed(most)
-        may_go = [one for one in self.pending if not one.apart]
+        may_go = [one for one in self.pending if not one.apart and not one.row.urgent]
 
         assert len(rows) == min(most, len(may_go))
+        self.left_behind_at = self.now
         for row in rows:
             [one] = [one for one in may_go if one.row is row]
             self.pending.remove(one)
             self.dead_lettered |= one.left
             self.end(row)
 
-    @precondition(lambda self: self.lane.has_suspects())
+    @precondition(lambda self: self.lane.suspects)
     @rule()
     def cut_apart(self) -> None:
         batch = self.lane.cut_suspects()
+        self.strike(batch)
         if batch.rows:
             self.start(batch, apart=True)
 
@@ -344,8 +388,8 @@ class LaneModel(RuleBasedStateMachine):
         assert {id(row) for row in forgotten} == {id(one.row) for one in self.pending}
         assert len(forgotten) == len(self.pending)
         assert len(self.lane) == 0
-        assert not self.lane.has_suspects()
-        assert not list(self.lane._suspects.queues())
+        assert not self.lane.suspects
+        assert not list(self.lane.suspects.queues())
 
         for row in forgotten:
             assert row.span.open == 1
@@ -375,7 +419,10 @@ class LaneModel(RuleBasedStateMachine):
             counted_from = max(row.span.arrived, self.left_behind_at)
             assert due <= counted_from + self.limits.linger_seconds
             assert self.lane.due_at(draining=True) <= self.now
-            assert self.lane.waiting_since() <= counted_from
+            if row.urgent:
+                assert due <= self.now
+                assert self.lane.waiting.since() == -math.inf
+            assert self.lane.waiting.since() <= counted_from
         for one in self.pending:
             assert self.lane.oldest_since() <= max(one.row.span.arrived, self.left_behind_at)
         if not self.pending:
@@ -397,13 +444,13 @@ class LaneModel(RuleBasedStateMachine):
         lane = self.lane
         cells = sum(len(one.left) for one in self.pending)
         assert sum(len(newest) for newest in lane._newest.by_slot) == cells
-        assert sum(len(fence) for fence in lane._fences.under_way) == sum(
+        assert sum(len(fence) for fence in lane.fences.under_way) == sum(
             len(call.identifiers) for call in self.calls
         )
-        for queue in (*lane._ready.values(), lane._held):
+        for queue in lane.waiting.queues():
             assert len(queue.rows) <= 2 * queue.live + 65
             assert queue.cells == sum(row.left for row in queue.rows)
-        assert len(lane._fences.echoes) <= len(self.echoes)
+        assert len(lane.fences.echoes) <= len(self.echoes)
 
     def teardown(self) -> None:
         """Drain: every call succeeds, each echo is heard or not, and the audience is right."""
@@ -417,7 +464,7 @@ class LaneModel(RuleBasedStateMachine):
         for _ in range(10 + 4 * len(self.log)):
             if not self.pending:
                 break
-            if self.lane.has_suspects():
+            if self.lane.suspects:
                 self.cut_apart()
                 if self.calls:
                     self.succeed(0)
@@ -434,7 +481,8 @@ class LaneModel(RuleBasedStateMachine):
         assert not self.pending
         assert len(self.lane) == 0
         wanted = {each for each, action in self.wanted.items() if action is Action.ADD}
-        assert self.audience - self.dead_lettered == wanted - self.dead_lettered
+        unsure = self.dead_lettered | self.banned
+        assert self.audience - unsure == wanted - unsure
         if self.log and self.checkpoint.position(PARTITION) is not None:
             assert self.checkpoint.committable() == {PARTITION: len(self.log)}
 

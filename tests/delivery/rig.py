@@ -9,10 +9,10 @@ from typing import Any
 from connector.core.batch import Row
 from connector.core.checkpoint import Checkpoint
 from connector.core.identity import Target
-from connector.core.lane import Limits
 from connector.core.lease import Lease
 from connector.core.model import Action, Letter, Partition
 from connector.core.rate_limit import RateLimit
+from connector.core.room import Limits
 from connector.core.routing import AudienceKey, Route
 from connector.delivery.accounts import Account, Audience
 from connector.delivery.backlog import Backlog

@@ -55,7 +55,8 @@ def test_a_pause_holds_through_rebalances_and_what_came_meanwhile_is_delivered_a
     assert operate(first, "pause") == "done"
     assert operate(first, "pause") == "unchanged"
     read = deployment.total("records_consumed_total")
-    deployment.feed(itertools.islice(events, 3_000))
+    waiting = deployment.feed(itertools.islice(events, 3_000))
+    until(lambda: sum(one["lag"] for one in status(first)["partitions"]) == waiting, 15, "the lag")
 
     # Another replica takes some of the partitions, and reads those: it was not paused.
     other = deployment.run(environ={"CONNECTOR_ADMIN__PORT": str(second)})

@@ -62,7 +62,8 @@ def topics(broker: Cluster) -> Iterator[dict[str, str]]:
 
 def test_each_page_has_an_example_that_is_tried() -> None:
     assert sorted(EXPECTED) == NAMES
-    assert sorted(path.stem for path in (ROOT / "config" / "examples").iterdir()) == NAMES
+    examples = sorted(path.stem for path in (ROOT / "config" / "examples").iterdir())
+    assert [name for name in examples if name != "policy"] == NAMES
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)

@@ -4,8 +4,9 @@ Held to the same contract as the real thing in tests/kafka. All time is the runn
 """
 
 import asyncio
+import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple, Protocol
 
@@ -49,6 +50,7 @@ class FakeKafka:
         self.logs: dict[Partition, list[FakeRecord | Hole]] = {}
         self.committed: dict[str, dict[Partition, int]] = defaultdict(dict)
         self.members: list[FakeSource] = []
+        self.followers: list[FakeFollower] = []
 
     def create_topic(self, name: str, partitions: int = 1) -> str:
         self.logs |= {Partition(name, number): [] for number in range(partitions)}
@@ -89,6 +91,8 @@ class FakeKafka:
     def _wake(self) -> None:
         for member in self.members:
             member.wake()
+        for follower in self.followers:
+            follower.wake()
 
 
 class FakeSource:
@@ -273,6 +277,88 @@ class FakeSource:
             self._positions[partition] = self._told[partition] = position
             chunks[partition] = Chunk(records, position, bad)
         return chunks
+
+
+class FakeFollower:
+    """One topic, read whole and followed.
+
+    Attributes:
+        fresh_at: the last moment that was confirmed.
+        problem: why it is not confirmed any more.
+        is_silent: Kafka does not answer: nothing comes, and nothing is confirmed.
+    """
+
+    def __init__(self, kafka: FakeKafka, topic: str, confirmed: Callable[[float], None]) -> None:
+        self.fresh_at: float | None = None
+        self.problem: str | None = None
+        self.is_silent = False
+        self._kafka = kafka
+        self._topic = topic
+        self._confirmed = confirmed
+        self._positions: dict[Partition, int] = {}
+        self._arrived = asyncio.Event()
+
+    # --- what the connector sees
+
+    async def start(self, timeout: float, on_retry: Callable[[str], None]) -> None:
+        if not self._kafka.partitions([self._topic]):
+            problem = f"Kafka has no topic {self._topic}: create it, or allow us to see it"
+            on_retry(problem)
+            raise KafkaUnavailable(problem)
+        self._kafka.followers.append(self)
+
+    def load(self) -> AsyncIterator[tuple[Partition, Chunk]]:
+        return self._chunks(lambda: self.fresh_at is not None)
+
+    def follow(self) -> AsyncIterator[tuple[Partition, Chunk]]:
+        return self._chunks(lambda: False)
+
+    @property
+    def lag(self) -> int | None:
+        ends = {one: len(self._kafka.logs[one]) for one in self._kafka.partitions([self._topic])}
+        return sum(end - self._positions.get(one, 0) for one, end in ends.items())
+
+    def renew_secrets(self) -> None:
+        """There are none."""
+
+    async def stop(self, timeout: float) -> None:
+        if self in self._kafka.followers:
+            self._kafka.followers.remove(self)
+
+    def wake(self) -> None:
+        self._arrived.set()
+
+    async def _chunks(self, is_over: Callable[[], bool]) -> AsyncIterator[tuple[Partition, Chunk]]:
+        loop = asyncio.get_running_loop()
+        while not is_over():
+            asked_at = loop.time()
+            while (found := self._next()) is not None:
+                yield found
+                self._positions[found[0]] = found[1].position
+                await asyncio.sleep(0)
+            self.problem = "Kafka does not answer" if self.is_silent else None
+            if not self.is_silent:
+                self.fresh_at = asked_at
+                self._confirmed(asked_at)
+            if not is_over():
+                await self._wait()
+
+    async def _wait(self) -> None:
+        """Until something was written, or so long as a poll takes."""
+        self._arrived.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(POLL_SECONDS):
+                await self._arrived.wait()
+
+    def _next(self) -> tuple[Partition, Chunk] | None:
+        for partition in () if self.is_silent else sorted(self._kafka.partitions([self._topic])):
+            start = self._positions.get(partition, 0)
+            some = self._kafka.logs[partition][start : start + 500]
+            if some:
+                records: list[Record] = [one for one in some if isinstance(one, FakeRecord)]
+                bad = [start + n for n, one in enumerate(some) if one is Hole.UNREADABLE]
+                return partition, Chunk(records, start + len(some), bad)
+        return None
 
 
 class FakeDeadLetters:

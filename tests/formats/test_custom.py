@@ -6,7 +6,6 @@ import json
 import time
 from typing import Any
 
-import jmespath
 import orjson
 import pytest
 from hypothesis import given
@@ -14,8 +13,7 @@ from hypothesis import strategies as st
 
 from connector.core.model import Action
 from connector.errors import InvalidRecord
-from connector.formats import custom
-from connector.formats.custom import CustomMapping, make, problem_of
+from connector.formats.custom import CustomMapping, make
 from connector.formats.membership import Membership
 from tests.formats.mutations import broken, mutated, outcome_of
 from tests.formats.strategies import escaped, many, to_bytes, trees
@@ -225,39 +223,6 @@ def test_an_expression_that_cannot_be_evaluated_refuses_the_record(path: str) ->
 
 
 @pytest.mark.parametrize(
-    ("path", "problem"),
-    [
-        ("user.id", None),
-        ("user.phones[?type=='m'].number | [0]", None),
-        ("not_null(a, b, c)", None),
-        ("", "is not a JMESPath expression"),
-        (" ", "is not a JMESPath expression"),
-        ("user.", "is not a JMESPath expression"),
-        ("$.user.id", "is not a JMESPath expression"),
-        ("user.first-name", "is not a JMESPath expression"),
-        ("(" * 5_000 + "a", "is not a JMESPath expression"),
-        ("lower(user.email)", "calls lower(), a function that JMESPath does not have"),
-        (
-            "a[?b==lower(c)]",
-            "calls lower(), a function that JMESPath does not have",
-        ),
-        ("length(a, b)", "calls length() with 2 arguments"),
-        ("not_null()", "calls not_null() with 0 arguments"),
-        ("a[::0]", "has a slice with a step of 0"),
-    ],
-)
-def test_what_is_wrong_with_an_expression_is_said(path: str, problem: str | None) -> None:
-    assert problem_of(path) == problem
-
-
-@pytest.mark.filterwarnings("ignore:deprecated string literal syntax")
-@many
-@given(st.text() | st.text("ab.[]*?@&()`'\"|!{}:0-1,=<"))
-def test_any_expression_is_usable_or_has_a_problem(path: str) -> None:
-    assert problem_of(path) is None or isinstance(problem_of(path), str)
-
-
-@pytest.mark.parametrize(
     ("changes", "start"),
     [
         ({"profile_id": "user."}, "mapping.profile_id is not"),
@@ -281,35 +246,6 @@ def test_a_mapping_that_cannot_be_used_is_refused_by_its_key(
 
 
 # Properties
-
-names = st.sampled_from(["a", "b", '"c d"'])
-plain_paths = st.builds(
-    lambda first, rest: first + "".join(rest),
-    names,
-    st.lists(names.map(lambda name: f".{name}") | st.sampled_from(["[0]", "[1]", "[-1]"])),
-)
-small_trees = st.recursive(
-    st.none() | st.integers(0, 9) | st.text("xy", max_size=2),
-    lambda below: (
-        st.lists(below, max_size=3)
-        | st.dictionaries(st.sampled_from(["a", "b", "c d"]), below, max_size=3)
-    ),
-)
-
-
-@many
-@given(plain_paths, st.dictionaries(st.sampled_from(["a", "b", "c d"]), small_trees))
-def test_a_plain_path_finds_what_the_library_finds(path: str, tree: dict[str, Any]) -> None:
-    steps = custom._plain(jmespath.compile(path).parsed)
-
-    assert steps is not None
-    assert custom._follow(steps)(tree) == jmespath.search(path, tree)
-
-
-@pytest.mark.parametrize("path", ["a[]", "a[*].b", "a || b", "@", "length(a)", "a[0:1]", "[a, b]"])
-def test_other_expressions_are_the_librarys(path: str) -> None:
-    assert custom._plain(jmespath.compile(path).parsed) is None
-
 
 PLAIN = mapping(identities={"email": "user.email", "phone": "user.phones[0].number"})
 DECODES = [make(MAPPING).decode, make(PLAIN).decode]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from connector.assembly import _FORMATS
+from connector.configured import FORMATS
 from connector.core.identity import IdentityMap, IdentityMapping, Target
 from connector.errors import InvalidRecord
 from connector.formats import native
@@ -28,7 +28,7 @@ MAPPINGS = (
 )
 
 every_format = pytest.mark.parametrize(
-    "decode", [one.decode for one in _FORMATS.values()], ids=_FORMATS
+    "decode", [one.decode for one in FORMATS.values()], ids=FORMATS
 )
 
 

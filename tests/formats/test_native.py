@@ -53,7 +53,7 @@ def test_entering_adds_and_exiting_deletes(
     beside: dict[str, Any], status: str, action: Action
 ) -> None:
     assert membership(event(status=status, **beside)) == Membership(
-        "high-value", action, {"email": "jane@example.com"}
+        "high-value", action, {"email": "jane@example.com"}, profile_id="p-1"
     )
 
 
@@ -191,7 +191,7 @@ def test_of_a_key_that_stands_twice_the_last_counts(tail: bytes) -> None:
     again = b',"identities":{"email":"older","email":"new"},"status":"exited","segment":"b"'
     [one] = decode(head + again + tail + b"}")
 
-    assert one == Membership("b", Action.DELETE, {"email": "new"})
+    assert one == Membership("b", Action.DELETE, {"email": "new"}, profile_id="p")
 
 
 @pytest.mark.parametrize("tail", [b"", ',"x":"\u00fc"'.encode()], ids=["typed", "general"])
@@ -199,4 +199,4 @@ def test_a_wrong_value_before_the_last_does_not_count(tail: bytes) -> None:
     head = b'{"segment":7,"status":null,"identities":[],"profile_id":"p","segment":"b",'
     [one] = decode(head + b'"status":"exited","identities":{}' + tail + b"}")
 
-    assert one == Membership("b", Action.DELETE, {})
+    assert one == Membership("b", Action.DELETE, {}, profile_id="p")

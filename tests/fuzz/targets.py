@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 from zlib import crc32
 
-from connector.assembly import _FORMATS
+from connector.configured import FORMATS
 from connector.core.identity import (
     DROP_REASONS,
     MOST_VALUES,
@@ -22,8 +22,9 @@ from connector.core.identity import (
 )
 from connector.core.model import Action
 from connector.core.outcome import Delivered, Outcome
+from connector.core.suppression import Status, SuppressionEntry
 from connector.errors import InvalidRecord
-from connector.formats import native
+from connector.formats import native, suppression
 from connector.formats.membership import (
     DECODE_REASONS,
     MALFORMED_TIMESTAMP,
@@ -92,6 +93,25 @@ def both_ways(value: bytes) -> None:
     found, other = _decoded(native.decode, value), _decoded(general, value)
     if len(value) <= MOST_BRACKETS:  # what is longer may be refused before any way is taken
         assert found == other
+
+
+def suppressing(value: bytes) -> None:
+    """An entry of the suppression list, or a closed reason; in time, and the same each time."""
+    found = _in_time(lambda: _suppressed(value))
+    if isinstance(found, SuppressionEntry):
+        assert isinstance(found.profile_id, str)
+        assert isinstance(found.status, Status)
+        assert isinstance(found.identities, Mapping)
+    else:
+        assert found[0] in DECODE_REASONS
+    assert _suppressed(value) == found
+
+
+def _suppressed(value: bytes) -> SuppressionEntry | tuple[str, str]:
+    try:
+        return suppression.decode(value)
+    except InvalidRecord as invalid:
+        return invalid.reason, invalid.detail
 
 
 _MAPPINGS: Sequence[Sequence[IdentityMapping]] = (
@@ -182,6 +202,18 @@ def _events() -> list[bytes]:
     return [*whole, *odd, json.dumps(trees[2], ensure_ascii=False).encode()]
 
 
+def _entries() -> list[bytes]:
+    trees: list[Any] = [
+        {"profile_id": "p-1", "status": "suppressed", "identities": {"email": "jane@example.com"}},
+        {"profile_id": "p-1", "status": "erased", "identities": {"phone": ["+12133734253", None]}},
+        {"profile_id": "p-1", "status": "released"},
+        {"profile_id": "\u00fc", "status": "erased", "identities": None, "extra": [1, {}]},
+        {"profile_id": 7, "status": "entered", "identities": []},
+        [],
+    ]
+    return [*(json.dumps(tree).encode() for tree in trees), b"", b'{"profile_id":"\\ud800"}']
+
+
 def _profiles() -> list[bytes]:
     trees: list[Any] = [
         {"email": " Jane.Doe+tag@Example.com ", "phone": "(213) 373-4253"},
@@ -206,14 +238,16 @@ def _answers() -> list[bytes]:
 
 
 TARGETS: Mapping[str, Fuzzed] = {
-    **{name: Fuzzed(decoding(one.decode), _events) for name, one in _FORMATS.items()},
+    **{name: Fuzzed(decoding(one.decode), _events) for name, one in FORMATS.items()},
     "native-both-ways": Fuzzed(both_ways, _events),
+    "suppression": Fuzzed(suppressing, _entries),
     "identities": Fuzzed(identifying, _profiles),
     "classifier": Fuzzed(classifying, _answers),
 }
 
 WORDS = (
     *("profile_id", "segment", "status", "identities", "timestamp", "entered", "exited"),
+    *("suppressed", "erased", "released"),
     *("email", "phone", "idfa", "crm", "code", "message", "request_id", "data", "processing"),
     *("null", "true", "false", "NaN", "1e999", "-0", "18446744073709551616", "@", "+", "00"),
     *("[", "]", "{", "}", ":", ",", '"', "\\u0000", "\\ud800", "\\ud83d\\ude00", "\ufeff"),

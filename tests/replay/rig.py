@@ -9,13 +9,16 @@ from typing import Any
 
 from connector.core.batch import Batch
 from connector.core.checkpoint import Checkpoint
+from connector.core.consent import Consent
 from connector.core.identity import IdentityMap, IdentityMapping, Target
-from connector.core.lane import Limits
 from connector.core.lease import Lease
 from connector.core.letter import REJECTED, Origin, delivery_letter, record_letter
 from connector.core.model import Action, Chunk, Partition, Stage
 from connector.core.outcome import Delivered, Outcome
+from connector.core.permission import Permission
+from connector.core.room import Limits
 from connector.core.routing import AudienceKey, Route, RoutingTable
+from connector.core.suppression import SuppressionList
 from connector.delivery.accounts import Account
 from connector.delivery.dead_letters import DeadLetterQueue
 from connector.delivery.dispatcher import Bounds, Dispatcher
@@ -24,6 +27,7 @@ from connector.delivery.rejections import Rejections
 from connector.delivery.row_letters import RowLetters
 from connector.delivery.settlement import Clocks, RetryRules, Settlement
 from connector.formats import native
+from connector.governance.keeper import FRESH_SECONDS, Keeper
 from connector.replay.feed import Extent, Feed, Rules
 from connector.replay.ledger import Ledger
 from connector.replay.letters import Letter, one_of_each, read_letter
@@ -33,24 +37,24 @@ from connector.replay.scan import Scan
 from connector.replay.sending import Patience, Sending
 from connector.replay.summary import Fate
 from connector.telemetry.catalogue import Catalogue
-from connector.telemetry.events import DeliveryEvents, LifeEvents
+from connector.telemetry.events import DeliveryEvents, IntakeEvents, LifeEvents
 from tests.delivery.rig import RecordingLetters
-from tests.fakes.kafka import FakeKafka, FakeRecord
+from tests.fakes.kafka import FakeFollower, FakeKafka, FakeRecord
 from tests.fakes.tiktok import FakeDestination
 
 TOPIC = "members"
 PARTITION = Partition(TOPIC, 0)
+SUPPRESSION = Partition("suppression", 0)
 TARGETS = (Target.EMAIL_SHA256, Target.PHONE_SHA256)
 GOLD = AudienceKey("emea", "1")
 TIMEOUT = 15.0
 WALL = 1_800_000_000.0
 
-IDENTITIES = IdentityMap(
-    [
-        IdentityMapping("email", Target.EMAIL_SHA256),
-        IdentityMapping("phone", Target.PHONE_SHA256, default_region="US"),
-    ]
+MAPPINGS = (
+    IdentityMapping("email", Target.EMAIL_SHA256),
+    IdentityMapping("phone", Target.PHONE_SHA256, default_region="US"),
 )
+IDENTITIES = IdentityMap(MAPPINGS)
 ADVERTISERS = {"emea": "7000000000000000001", "apac": "7000000000000000002"}
 ROUTES = (
     Route("gold", GOLD),
@@ -68,6 +72,7 @@ def event(
     *,
     phone: int | None = None,
     segment: str = "gold",
+    **more: Any,
 ) -> bytes:
     identities: dict[str, str] = {}
     if email is not None:
@@ -76,7 +81,7 @@ def event(
         identities["phone"] = digest(phone)
     status = "entered" if action is Action.ADD else "exited"
     value = {"profile_id": "p", "segment": segment, "status": status, "identities": identities}
-    return json.dumps(value).encode()
+    return json.dumps(value | more).encode()
 
 
 class FakeLog:
@@ -122,20 +127,40 @@ class LateDestination(FakeDestination):
 
 
 class Rig:
-    """The parts of a replay, connected as the real ones are."""
+    """The parts of a replay, connected as the real ones are.
+
+    Args:
+        consent: what must have been consented to.
+    """
 
     def __init__(
-        self, *, qps: float = 10.0, max_rows: int = 1000, destination: FakeDestination | None = None
+        self,
+        *,
+        qps: float = 10.0,
+        max_rows: int = 1000,
+        destination: FakeDestination | None = None,
+        consent: Consent | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.kafka = FakeKafka()
         self.kafka.create_topic(TOPIC, 2)
+        self.kafka.create_topic(SUPPRESSION.topic)
         self.log = FakeLog(self.kafka)
         self.tiktok = destination or FakeDestination()
         self.written = RecordingLetters()
         self.clocks = Clocks(loop.time, lambda: WALL, lambda: 0.5)
         telemetry = DeliveryEvents(Catalogue(), loop.time, self.clocks.wall)
         self.life = LifeEvents(Catalogue(), loop.time, self.clocks.wall)
+        fresh = Lease(FRESH_SECONDS)
+        self.follower = FakeFollower(self.kafka, SUPPRESSION.topic, fresh.renew)
+        self.suppressed = SuppressionList(b"salt")
+        self.keeper = Keeper(
+            self.follower,
+            self.suppressed,
+            IdentityMap(MAPPINGS),
+            IntakeEvents(Catalogue(), loop.time, self.clocks.wall),
+            loop.time,
+        )
         account = Account("emea", self.tiktok)
         self.rate = Pace(qps)
         self.backlog = Ledger(
@@ -145,6 +170,7 @@ class Rig:
             Limits(max_rows, 1_000_000, 0.0),
             lambda _: 120,
             telemetry,
+            self.keeper.veto,
         )
         account.destination = WatchedDestination(
             "emea", self.tiktok, self.backlog.watch, TIMEOUT, loop.time
@@ -161,19 +187,29 @@ class Rig:
         )
         bounds = Bounds(16, 4, TIMEOUT)
         self.dispatcher = Dispatcher(
-            self.backlog, settlement, self.rate, bounds, Lease(6.0), telemetry, loop.time
+            self.backlog, settlement, self.rate, bounds, Lease(6.0), telemetry, loop.time, fresh
         )
         self.probes = Probes(settlement, self.dispatcher, self.rate, telemetry, loop.time)
         self.checkpoint = Checkpoint()
         self.stop = asyncio.Event()
+        shape = native.FORMAT if consent is None else native.WITH_CONSENT
+        permission = Permission(consent, self.suppressed)
         self.reading = Reading(
-            {TOPIC: native.FORMAT}, IDENTITIES, RoutingTable(ROUTES, ADVERTISERS)
+            {TOPIC: shape}, IDENTITIES, RoutingTable(ROUTES, ADVERTISERS), permission
         )
 
     def produce(self, *values: bytes | None, partition: Partition = PARTITION) -> int:
         """Write records; the offset of the last."""
         self.kafka.push(partition, values)
         return len(self.kafka.logs[partition]) - 1
+
+    def suppress(
+        self, *numbers: int, profile: str = "q", status: str = "suppressed", slot: str = "email"
+    ) -> None:
+        """Write an entry of the suppression topic."""
+        identities = {slot: [digest(number) for number in numbers]}
+        entry = {"profile_id": profile, "status": status, "identities": identities}
+        self.kafka.push(SUPPRESSION, [json.dumps(entry).encode()])
 
     async def prepare(
         self, letters: Iterable[Letter], rules: Rules | None = None, firsts: int = 0
@@ -183,6 +219,8 @@ class Rig:
         Args:
             firsts: how many records retention has taken off the beginning of each partition.
         """
+        await self.follower.start(1.0, print)
+        await self.keeper.load()
         some = one_of_each(letters)
         extents = {one: Extent(firsts, len(log)) for one, log in self.kafka.logs.items()}
         self.checkpoint.assign({one.origin.partition for one in some})

@@ -9,6 +9,7 @@ from connector.core.routing import AudienceKey, Route, RoutingTable
 from connector.errors import InvalidRecord
 from connector.formats import native
 from connector.pipeline import Pipeline
+from connector.record_letters import RecordLetters
 from connector.replay.reading import Reading
 from connector.sandbox.generator import Traffic, generate, segment_names
 from connector.telemetry.catalogue import Catalogue
@@ -44,9 +45,8 @@ def test_both_readings_make_the_same_of_every_record() -> None:
             RoutingTable(routes, ADVERTISERS),
             checkpoint,
             rig.backlog,
-            rig.dead_letters,
+            RecordLetters(rig.dead_letters, told, lambda: 0.0),
             told,
-            lambda: 0.0,
         )
         reading = Reading({TOPIC: native.FORMAT}, IDENTITIES, RoutingTable(routes, ADVERTISERS))
         events = generate(Traffic(events=3_000, profiles=500, segments=3, seed=5))

@@ -19,6 +19,8 @@ def test_values_from_the_environment_win(tmp_path: Path) -> None:
             "CONNECTOR_TIKTOK__RATE_LIMIT__SHARE": "0.5",
             "CONNECTOR_TIKTOK__RATE_LIMIT__QUERIES_PER_SECOND": "7",
             "CONNECTOR_LOG__LEVEL": "debug",
+            "CONNECTOR_GOVERNANCE__REQUIRE_CONSENT": "advertising, Personalisation",
+            "CONNECTOR_GOVERNANCE__SUPPRESSION_TOPIC": "suppressed",
         },
     )
     assert settings.kafka.bootstrap_servers == ("a:1", "b:2")
@@ -26,6 +28,8 @@ def test_values_from_the_environment_win(tmp_path: Path) -> None:
     assert settings.admin.port == 9090
     assert settings.tiktok.rate_limit.calls_per_second == 3.5
     assert settings.log.level == "debug"
+    assert settings.governance.require_consent == ("advertising", "Personalisation")
+    assert settings.governance.suppression_topic == "suppressed"
 
 
 def test_a_required_key_may_come_from_the_environment(tmp_path: Path) -> None:
@@ -67,7 +71,14 @@ def test_other_variables_are_not_ours(tmp_path: Path) -> None:
         ("CONNECTOR_ROUTES__0__SEGMENT", "routes holds mappings, which the environment cannot"),
         ("CONNECTOR_TIKTOK__APP_ID", "is not supported yet"),
         ("CONNECTOR_TIKTOK__APP_SECRET", "is not supported yet"),
-        ("CONNECTOR_GOVERNANCE__RULES", "is not supported yet"),
+        (
+            "CONNECTOR_GOVERNANCE__POLICY",
+            "sets no key; did you mean CONNECTOR_GOVERNANCE__POLICY_FI",
+        ),
+        (
+            "CONNECTOR_SEGMENTS__0__MATCH",
+            "segments holds mappings, which the environment cannot set",
+        ),
         ("CONNECTOR_ADMIN__TOKENS", "admin.tokens holds mappings, which the environment cannot"),
     ],
 )
@@ -86,6 +97,15 @@ def test_a_variable_that_sets_nothing(tmp_path: Path, variable: str, problem: st
         ("CONNECTOR_KAFKA__BOOTSTRAP_SERVERS", "a:1,b", "(kafka.bootstrap_servers): entry 2"),
         ("CONNECTOR_KAFKA__DEAD_LETTER_TOPIC", "more", "(kafka.dead_letter_topic): must be none"),
         ("CONNECTOR_LOG__LEVEL", "loud", "(log.level): must be one of"),
+        # A template that was left empty demands no consent: that cannot be meant.
+        (
+            "CONNECTOR_GOVERNANCE__REQUIRE_CONSENT",
+            "",
+            "(governance.require_consent[0]): must not b",
+        ),
+        ("CONNECTOR_GOVERNANCE__REQUIRE_CONSENT", "a,a", "(governance.require_consent): entry 2"),
+        ("CONNECTOR_GOVERNANCE__SUPPRESSION_TOPIC", "more", "(governance.suppression_topic): must"),
+        ("CONNECTOR_GOVERNANCE__POLICY_FILE", "", "(governance.policy_file): is empty"),
     ],
 )
 def test_a_wrong_value_is_said_of_its_variable(

@@ -34,7 +34,15 @@ def test_the_smallest_configuration_has_the_documented_defaults(tmp_path: Path) 
         "session_timeout_seconds": 10,
         "commit_interval_seconds": 1,
         "startup_timeout_seconds": 60,
-        "topics": ({"name": "members", "format": "native", "columns": None, "mapping": None},),
+        "topics": (
+            {
+                "name": "members",
+                "format": "native",
+                "columns": None,
+                "mapping": None,
+                "consent": None,
+            },
+        ),
         "dead_letter_topic": "members.dead-letter",
         "security": {
             "protocol": "PLAINTEXT",
@@ -79,6 +87,13 @@ def test_the_smallest_configuration_has_the_documented_defaults(tmp_path: Path) 
     ]
     assert {identity.transformation for identity in settings.identities} == {"auto"}
     assert settings.routes[0].identities is None
+    assert settings.destinations[0].marketing_actions == ()
+    assert settings.segments == ()
+    assert settings.governance.model_dump() == {
+        "require_consent": (),
+        "suppression_topic": None,
+        "policy_file": None,
+    }
 
 
 @pytest.mark.parametrize(
@@ -115,6 +130,12 @@ def test_the_allowance(rate_limit: dict[str, Any], calls_per_second: float) -> N
         ("identities[1].default_region", "DE", "DE"),
         ("identities[0].strip_plus", True, True),
         ("routes[0].identities", ["PHONE_SHA256"], ("PHONE_SHA256",)),
+        ("segments", None, ()),
+        ("segments", [{"match": "*", "labels": []}], None),
+        ("governance", None, {"require_consent": ()}),
+        ("governance.require_consent", ["Ads", "ads"], ("Ads", "ads")),
+        ("governance.suppression_topic", "people.suppressed", "people.suppressed"),
+        ("destinations[0].marketing_actions", [" Lookalike", "b"], ("lookalike", "b")),
         ("routes[0].identities", ["email_lc_sha256"], ("EMAIL_SHA256",)),
         # One segment may feed several audiences, and one audience id may be two accounts'.
         ("routes[1].segment", "gold", "gold"),

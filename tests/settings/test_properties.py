@@ -48,6 +48,7 @@ PLACES = [
     "destinations[0].name",
     "destinations[0].advertiser_id",
     "destinations[0].access_token_file",
+    "destinations[0].marketing_actions",
     "identities[0]",
     "identities[0].source",
     "identities[0].target",
@@ -58,6 +59,7 @@ PLACES = [
     "routes[0].destination",
     "routes[0].audience_id",
     "routes[0].identities",
+    "segments[0]",
 ]
 
 # The folder is only overwritten: one for all examples is right.

@@ -112,6 +112,26 @@ VALUES: list[Case] = [
     ({"tiktok.base_url": "https://me:pass@a/x"}, "tiktok.base_url: must be a URL without user"),
     ({"tiktok.base_url": "https://a/x?b=c"}, "tiktok.base_url: must be a URL without user"),
     ({"destinations[0].access_token_file": " "}, "destinations[0].access_token_file: is empty"),
+    ({"governance.require_consent": "ads"}, "governance.require_consent: must be a list"),
+    ({"governance.require_consent": ["a", ""]}, "governance.require_consent[1]: must not be emp"),
+    ({"governance.require_consent": [True]}, "governance.require_consent[0]: must be text"),
+    ({"governance.require_consent": ["a", "a"]}, "governance.require_consent: entry 2 is there al"),
+    ({"governance.require_consent": None}, "governance.require_consent: has no value"),
+    ({"governance.suppression_topic": "a b"}, "governance.suppression_topic: must be 1 to 249"),
+    ({"governance.policy_file": ""}, "governance.policy_file: is empty: give the path"),
+    ({"governance.policy_file": 5}, "governance.policy_file: must be the path of a file"),
+    ({"governance.policy": "x"}, "governance.policy: unknown key; did you mean policy_file?"),
+    ({"destinations[0].marketing_actions": "x"}, "destinations[0].marketing_actions: must be a l"),
+    ({"destinations[0].marketing_actions": [" "]}, "destinations[0].marketing_actions[0]: must n"),
+    (
+        {"destinations[0].marketing_actions": ["Lookalike", "lookalike "]},
+        "destinations[0].marketing_actions: entry 2 is there already",
+    ),
+    ({"segments": {"vip": ["x"]}}, "segments: must be a list"),
+    ({"segments[0]": {"labels": []}}, "segments[0].match: is required"),
+    ({"segments[0]": {"match": "*"}}, "segments[0].labels: is required"),
+    ({"segments[0]": {"match": "", "labels": []}}, "segments[0].match: must not be empty"),
+    ({"segments[0]": {"match": "*", "labels": [1]}}, "segments[0].labels[0]: must be text"),
 ]
 
 NOT_YET: list[Case] = [
@@ -124,7 +144,6 @@ NOT_YET: list[Case] = [
     ({"routes[0].segment": "crm-[a]"}, "routes[0].segment: this value is not supported yet"),
     ({"tiktok.app_id": "7"}, "tiktok.app_id: is not supported yet"),
     ({"tiktok.app_secret_file": "/x"}, "tiktok.app_secret_file: is not supported yet"),
-    ({"governance": {}}, "governance: is not supported yet"),
 ]
 
 COLUMNS = {"profile_id": "id", "segment": "segment", "email": "email"}
@@ -154,8 +173,21 @@ BETWEEN_KEYS: list[Case] = [
         },
         "kafka.topics[0].columns: needs a namespace",
     ),
+    (
+        {"governance.require_consent": ["ads"], "kafka.topics[1].format": "segment"},
+        "kafka.topics[1].consent: is required with governance.require_consent: say where",
+    ),
+    (
+        {"kafka.topics[1].consent": "permissions"},
+        "kafka.topics[1].consent: means nothing without governance.require_consent",
+    ),
     ({"kafka.topics[1].name": "members"}, "kafka.topics[1].name: is the same topic as kafka.t"),
     ({"kafka.dead_letter_topic": "more"}, "kafka.dead_letter_topic: must be none of the topics"),
+    ({"governance.suppression_topic": "more"}, "governance.suppression_topic: must be none of th"),
+    (
+        {"governance.suppression_topic": "members.dead-letter"},
+        "governance.suppression_topic: must not be kafka.dead_letter_topic",
+    ),
     ({"destinations[1].name": "emea", "routes[1].destination": "emea"}, "destinations[1].name: "),
     (
         {"destinations[1].advertiser_id": "7000000000000000001"},

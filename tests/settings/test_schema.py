@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from connector.settings import Settings, load
+from connector.settings import PolicySettings, Settings, load
 from connector.settings.draft import keys_of
 from connector.settings.refused import NOT_YET
-from connector.settings.schema import generated, json_schema, reference_yaml
+from connector.settings.schema import generated, json_schema, policy_schema, reference_yaml
 from tests.settings.trees import TOKENS, load_text
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -32,7 +32,7 @@ def objects(node: Any) -> Iterator[dict[str, Any]]:
             yield from objects(below)
 
 
-@pytest.mark.parametrize("name", ["schema.json", "reference.yaml"])
+@pytest.mark.parametrize("name", ["schema.json", "policy.schema.json", "reference.yaml"])
 def test_the_generated_files_are_as_the_code_says(name: str) -> None:
     assert (CONFIG / name).read_text(encoding="utf-8") == generated()[name], (
         "run: python -m connector.settings.schema --write config"
@@ -54,10 +54,17 @@ def test_the_head_of_the_schema() -> None:
     assert set(schema["properties"]) == set(Settings.model_fields)
 
 
-def test_every_object_is_closed_and_every_key_described() -> None:
-    schema = json_schema()
+def test_the_head_of_the_schema_of_a_policy() -> None:
+    schema = policy_schema()
+    assert schema["title"] == "TikTok audience connector: policy"
+    assert set(schema["properties"]) == set(PolicySettings.model_fields)
+    assert not schema.get("required")
+
+
+@pytest.mark.parametrize(("schema", "count"), [(json_schema(), 17), (policy_schema(), 4)])
+def test_every_object_is_closed_and_every_key_described(schema: dict[str, Any], count: int) -> None:
     found = list(objects(schema))
-    assert len(found) == 15
+    assert len(found) == count
     for node in found:
         assert node["additionalProperties"] is False
         assert node["description"]
@@ -70,8 +77,8 @@ def _optional(key: dict[str, Any]) -> bool:
     return "$ref" in key or {"type": "null"} in key.get("anyOf", ())
 
 
-def test_every_reference_has_its_definition() -> None:
-    schema = json_schema()
+@pytest.mark.parametrize("schema", [json_schema(), policy_schema()])
+def test_every_reference_has_its_definition(schema: dict[str, Any]) -> None:
     wanted = set(re.findall(r'"#/\$defs/(\w+)"', json.dumps(schema)))
     assert wanted == set(schema["$defs"])
 
@@ -102,15 +109,16 @@ def test_the_reference_loads_and_is_the_defaults(tmp_path: Path) -> None:
 def test_the_reference_has_every_key_and_none_to_come() -> None:
     # With the commented keys taken in, it must be YAML still.
     text = re.sub(r"^( *)# (\w+: \S.*)$", _taken_in, reference_yaml(), flags=re.MULTILINE)
-    tree = yaml.safe_load(text)
+    tree = yaml.safe_load(_with_entries(text))
     assert set(_paths(tree)) >= set(keys_of(Settings))
-    lists = {"kafka.topics", "destinations", "identities", "routes"}
+    lists = {"kafka.topics", "destinations", "identities", "routes", "segments"}
     assert all(_at(tree, path)[0] for path in lists)
     item_keys = {
         "TopicSettings": _at(tree, "kafka.topics")[0],
         "DestinationSettings": tree["destinations"][0],
         "IdentitySettings": tree["identities"][0],
         "RouteSettings": tree["routes"][0],
+        "SegmentSettings": tree["segments"][0],
     }
     for name, item in item_keys.items():
         assert set(item) == set(json_schema()["$defs"][name]["properties"])
@@ -127,8 +135,21 @@ def test_the_reference_shows_an_entry_of_a_list_that_is_empty() -> None:
 def _taken_in(line: re.Match[str]) -> str:
     """A comment that is a key; a description has words before its colon, or none that is a key."""
     known = {path.rpartition(".")[2] for path in keys_of(Settings)}
-    known |= {"default_region", "access_token_file", "columns", "mapping"}
+    known |= {"default_region", "access_token_file", "columns", "mapping", "consent"}
     return f"{line[1]}{line[2]}" if line[2].partition(":")[0] in known else line[0]
+
+
+def _with_entries(text: str) -> str:
+    """The lists that are empty by default, with the entry that stands below as a comment."""
+    entry = re.compile(r"^( *)(\w+): \[\]\n((?:\1# .*\n)+)", re.MULTILINE)
+    return entry.sub(
+        lambda found: (
+            f"{found[1]}{found[2]}:\n" + re.sub(r"^( *)# ", r"\1", found[3], flags=re.MULTILINE)
+            if re.search(r"^ *# - ", found[3], re.MULTILINE)
+            else found[0]
+        ),
+        text,
+    )
 
 
 def _paths(tree: Any, path: str = "") -> Iterator[str]:

@@ -39,6 +39,8 @@ def right() -> dict[str, Any]:
             {"segment": "gold", "destination": "emea", "audience_id": "7100000000000000001"},
             {"segment": "lost", "destination": "apac", "audience_id": "7100000000000000002"},
         ],
+        "segments": [],
+        "governance": {},
         "delivery": {},
         "admin": {},
         "log": {},

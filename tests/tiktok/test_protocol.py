@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from connector.core.batch import Batch, Row
 from connector.core.identity import Target
-from connector.core.lane import Lane, Limits
+from connector.core.lane import Lane
 from connector.core.model import Action
 from connector.core.outcome import (
     Delivered,
@@ -23,6 +23,7 @@ from connector.core.outcome import (
     Retryable,
     Scope,
 )
+from connector.core.room import Limits
 from connector.tiktok.protocol import (
     CODE_LABELS,
     cell_bytes,
@@ -379,7 +380,7 @@ def test_a_body_is_never_longer_than_the_lane_reckons(
     cells = sum(map(len, batch.columns.values()))
     lane = Lane(width, Limits(10_000, 10**9, 0.0), cell_bytes(audience), superseded_never)
 
-    assert length <= lane._measure.bytes(len(batch.rows), cells)
+    assert length <= lane.room._bytes(len(batch.rows), cells)
 
 
 @pytest.mark.parametrize("max_bytes", [1_000, 1_500, 4_096, 20_000, 1_000_000])
