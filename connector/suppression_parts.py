@@ -73,7 +73,7 @@ class SuppressionParts:
         """The keeper, and the deletes in the service's lanes."""
         erasure = Erasure(
             configured.identity_map(self._settings),
-            self.suppressed,
+            self.keeper,
             backlog,
             checkpoint,
             letters,

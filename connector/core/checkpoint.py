@@ -34,11 +34,12 @@ class Span:
     Attributes:
         records: how many records it stands for.
         attempts: how often its changes have been tried, this time included: 1 but for a replay.
+        is_recalled: whether those of its changes that have not been sent are not wanted any more.
     """
 
     __slots__ = (
-        *("arrived", "attempts", "oldest_ms", "open", "partition", "position", "progress"),
-        "records",
+        *("arrived", "attempts", "is_recalled", "oldest_ms", "open", "partition", "position"),
+        *("progress", "records"),
     )
 
     def __init__(
@@ -51,6 +52,7 @@ class Span:
         self.oldest_ms = oldest_ms
         self.records = records
         self.attempts = 1
+        self.is_recalled = False
         self.open = 1  # the intake's own part, until it has tracked all changes of the span
 
     def resolve(self, parts: int = 1) -> None:

@@ -27,7 +27,7 @@ from connector.core.suspects import Suspects
 from connector.core.waiting import Waiting
 
 Veto = Callable[[Row], Sequence[int]]
-"""Which of the row's slots must not be added to an audience; asked when it is about to be sent."""
+"""Which of the row's slots must not be sent after all: of an addition, or of an urgent row; asked when it is cut."""
 
 
 class Lane:
@@ -200,8 +200,10 @@ class Lane:
         return (*self.waiting.queues(), *self.suspects.queues())
 
     def _permitted(self, rows: list[Row]) -> list[Row]:
-        """Those of a batch that may be sent still, without what must not be added any more."""
-        if self._veto is None or not rows or rows[0].action is not Action.ADD:
+        """Those of a batch that may be sent still, without what is vetoed."""
+        if self._veto is None or not rows:
+            return rows
+        if rows[0].action is not Action.ADD and not rows[0].urgent:
             return rows
         for row in rows:
             self._newest.strike(row, self._veto(row))

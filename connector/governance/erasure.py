@@ -14,11 +14,12 @@ from connector.core.batch import Row
 from connector.core.checkpoint import Checkpoint, Span
 from connector.core.identity import Digests, IdentityMap
 from connector.core.model import Action, Chunk, Partition, Record
-from connector.core.suppression import Status, SuppressionList
+from connector.core.suppression import Status
 from connector.delivery.accounts import Audience
 from connector.delivery.backlog import Backlog
 from connector.errors import InvalidRecord
 from connector.formats.suppression import decode
+from connector.governance.keeper import Keeper
 from connector.record_letters import RecordLetters
 from connector.telemetry.events import IntakeEvents
 
@@ -60,7 +61,7 @@ class _Order:
         self.profile = profile
         self.rows = rows
         self.record = record
-        self.deletes: list[tuple[Audience, Row]] = []
+        self.deletes = 0
         self.again_at = 0.0
         self.span = Span(self, record.offset, part.arrived, record.timestamp, 0)
         self._part = part
@@ -82,7 +83,7 @@ class Erasure:
     def __init__(
         self,
         identities: IdentityMap,
-        suppressed: SuppressionList,
+        keeper: Keeper,
         backlog: Backlog,
         checkpoint: Checkpoint,
         letters: RecordLetters,
@@ -90,7 +91,7 @@ class Erasure:
         telemetry: IntakeEvents,
     ) -> None:
         self._identities = identities
-        self._suppressed = suppressed
+        self._keeper = keeper
         self._backlog = backlog
         self._checkpoint = checkpoint
         self._letters = letters
@@ -155,7 +156,7 @@ class Erasure:
             touched: set[Audience] = set()
             while self._due and self._due[0].again_at <= clock():
                 order = self._due.popleft()
-                if self._suppressed.has_profile(order.profile):
+                if not self._is_recalled(order):
                     self._delete(order, -1, touched)
                 order.span.resolve()  # the second round's own part
             if touched:
@@ -168,6 +169,8 @@ class Erasure:
         entry = decode(record.value)
         if entry.status is Status.RELEASED:
             self._recall(entry.profile_id)
+            return False
+        if self._keeper.is_overruled(span.partition, record.offset, entry.profile_id):
             return False
         rows = self._identities.rows(entry.identities)
         if not rows:
@@ -194,25 +197,27 @@ class Erasure:
                     own, left, Action.DELETE, order.span, record.offset, timestamp_ms, record.key
                 )
                 row.urgent = True
-                order.deletes.append((audience, row))
+                order.deletes += 1
                 self._rows += 1
                 self._backlog.accept(audience, row)
                 touched.add(audience)
 
     def _recall(self, profile: str) -> None:
-        """Whoever was released may be added again: what has not been sent yet is not sent any more."""
-        for order in list(self._orders):  # the last delete that is taken back ends its order
-            if order.profile != profile:
-                continue
-            for audience, row in order.deletes:
-                for slot, digest in enumerate(row.digests):
-                    if digest is not None and row.queue is not None:
-                        audience.lane.withdraw(slot, digest)
+        """Whoever was released may be added again: what has not been sent yet is vetoed when its turn comes."""
+        for order in self._orders:
+            if order.profile == profile:
+                order.span.is_recalled = True
+
+    def _is_recalled(self, order: _Order) -> bool:
+        """Whether a release came since; the list may know of it before its record is taken in."""
+        return order.span.is_recalled or self._keeper.is_overruled(
+            order.partition, order.record.offset, order.profile
+        )
 
     def _ended(self, order: _Order) -> None:
         if order in self._orders:
             del self._orders[order]
-            self._rows -= len(order.deletes)
+            self._rows -= order.deletes
 
     def _keep_to_this_assignment(self) -> None:
         """When partitions have changed hands, their next owner begins anew with what was not committed."""

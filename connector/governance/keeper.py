@@ -15,7 +15,7 @@ from connector.core.checkpoint import Span
 from connector.core.identity import Digests, IdentityMap
 from connector.core.model import Action, Chunk, Partition, Record
 from connector.core.permission import SUPPRESSED
-from connector.core.suppression import Status, SuppressionList
+from connector.core.suppression import Status, SuppressionEntry, SuppressionList
 from connector.delivery.accounts import Audience
 from connector.delivery.backlog import Backlog
 from connector.errors import InvalidRecord
@@ -73,6 +73,7 @@ class Keeper:
         self._telemetry = telemetry
         self._clock = clock
         self._changed_at = -math.inf
+        self._positions: dict[Partition, int] = {}
 
     @property
     def problem(self) -> str | None:
@@ -82,11 +83,12 @@ class Keeper:
     async def load(self) -> None:
         """Read the topic whole. Raises KafkaUnavailable when that cannot be done."""
         begun = self._clock()
-        async for _, chunk in self._feed.load():
+        async for partition, chunk in self._feed.load():
             for part in _parts(chunk.records):
                 for record in part:
                     self._apply(record)
                 await asyncio.sleep(0)
+            self._positions[partition] = chunk.position
         self.is_loaded = True
         self._telemetry.suppression_loaded(len(self.suppressed), self._clock() - begun)
 
@@ -106,8 +108,8 @@ class Keeper:
                     applied = self._apply(record)
                     if applied is None:
                         continue
-                    status, rows = applied
-                    if status is Status.RELEASED:
+                    entry, rows = applied
+                    if entry.status is Status.RELEASED:
                         on_release()
                     else:
                         self._changed_at = self._clock()
@@ -115,13 +117,22 @@ class Keeper:
                 if touched:
                     touch(touched)
                 await asyncio.sleep(0)
+            self._positions[partition] = chunk.position
+
+    def is_overruled(self, partition: Partition, offset: int, profile_id: str) -> bool:
+        """Whether the profile's entry there is known to have been followed by its release."""
+        is_read = self._positions.get(partition, 0) > offset
+        return is_read and not self.suppressed.has_profile(profile_id)
 
     def veto(self, row: Row) -> Sequence[int]:
-        """The slots of a row about to be added that were suppressed after it was accepted."""
+        """The slots of an addition that were suppressed since, or of a delete that a release has recalled."""
+        everything = range(len(row.digests))
+        if row.action is Action.DELETE:
+            return everything if row.span.is_recalled else ()
         if row.span.arrived > self._changed_at:
             return ()
         if row.profile is not None and self.suppressed.has_profile(row.profile):
-            struck: Sequence[int] = range(len(row.digests))
+            struck: Sequence[int] = everything
         else:
             struck = [
                 slot
@@ -132,8 +143,8 @@ class Keeper:
             self._telemetry.additions_blocked(row.span.partition.topic, SUPPRESSED, 1)
         return struck
 
-    def _apply(self, record: Record) -> tuple[Status, list[Digests]] | None:
-        """Let the list know an entry: its status and its identifiers; None when it is none."""
+    def _apply(self, record: Record) -> tuple[SuppressionEntry, list[Digests]] | None:
+        """Let the list know an entry, which is returned with its identifiers; None when it is none."""
         if record.value is None:
             return None  # compaction forgets the entry; that a person was released must be said
         try:
@@ -142,7 +153,7 @@ class Keeper:
             return None  # the member of the group that owns the record writes a letter
         rows = self._identities.rows(entry.identities)
         self.suppressed.apply(entry, rows)
-        return entry.status, rows
+        return entry, rows
 
     def _catch_up(
         self,

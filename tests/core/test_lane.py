@@ -626,11 +626,15 @@ def test_what_is_vetoed_is_left_out_when_it_is_about_to_be_added() -> None:
     ]
 
 
-def test_a_delete_is_never_vetoed() -> None:
+def test_an_ordinary_delete_is_never_vetoed_and_an_urgent_one_may_be() -> None:
     audience = Audience(veto=lambda _: [0])
     audience.add("a", action=DELETE)
 
     assert digests_of(audience.cut()) == [["a"]]
+
+    audience.add("b", action=DELETE, urgent=True)
+
+    assert audience.lane.cut(100.0) is None
 
 
 def test_a_batch_of_which_all_is_vetoed_is_none() -> None:

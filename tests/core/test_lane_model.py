@@ -136,7 +136,9 @@ class LaneModel(RuleBasedStateMachine):
         self.banned |= identifiers_of(digests)
 
     def veto(self, row: Row) -> list[int]:
-        assert row.action is Action.ADD
+        assert row.action is Action.ADD or row.urgent
+        if row.action is Action.DELETE:
+            return []
         return [one.slot for one in identifiers_of(row.digests) & self.banned]
 
     def take_in(self, offset: int) -> None:

@@ -118,7 +118,7 @@ class Replica(Flow):
         )
         self.erasure = Erasure(
             IdentityMap(IDENTITIES),
-            self.suppressed,
+            self.keeper,
             self.backlog,
             self.checkpoint,
             RecordLetters(self.dead_letters, told, lambda: 1_800_000_000.0),
