@@ -49,6 +49,7 @@ class People:
         metrics.suppression_entries.set(counts.suppressed, Status.SUPPRESSED)
         metrics.suppression_entries.set(counts.erased, Status.ERASED)
         metrics.suppression_entries_without_identities.set(counts.without_identities)
+        metrics.erasure_pending_entries.set(len(self.erasure))
         metrics.erasure_oldest_pending_timestamp_seconds.clear()
         oldest_ms = self.erasure.oldest_ms()
         if oldest_ms is not None:

@@ -83,6 +83,11 @@ class Catalogue:
         self.suppression_loaded = _gauge(
             "suppression_loaded", "", "1 once the suppression topic was read to its end."
         )
+        self.erasure_pending_entries = _gauge(
+            "erasure_pending_entries",
+            "",
+            "Profiles on the suppression list whose deletes have not all ended, the second round included.",
+        )
         self.erasure_oldest_pending_timestamp_seconds = _gauge(
             "erasure_oldest_pending_timestamp_seconds",
             "",

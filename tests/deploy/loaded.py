@@ -22,13 +22,20 @@ from tests.end_to_end.deployment import (
     Process,
     until,
 )
-from tests.kafka_broker import Cluster
+from tests.kafka_broker import Cluster, Message
 
 OTHER_ADVERTISER = "7000000000000000002"
 OTHER_TOKEN = "other-token-0123456789abcdef"
 SEGMENTS = segment_names(8)
 MISSING_AUDIENCE = str(FIRST_AUDIENCE + 5)
 OTHER_AUDIENCES = tuple(str(FIRST_AUDIENCE + number) for number in (6, 7))
+
+SUPPRESSED = (
+    b'{"profile_id": "s-1", "status": "suppressed", "identities": {"email": "s1@example.com"}}',
+    b'{"profile_id": "s-2", "status": "erased", "identities": {"email": "s2@example.com"}}',
+    b'{"profile_id": "s-3", "status": "suppressed"}',
+)
+"""Their deletes wait for ever for the account whose token is revoked."""
 
 EVENTS_PER_SECOND = 150
 """Little: what counts is that everything happens, on a machine that does other things, too."""
@@ -123,6 +130,8 @@ def _deployment(folder: Path, broker: Cluster, emulator: Emulator) -> Deployment
     )
     other_file = folder / "other-token"
     other_file.write_text(OTHER_TOKEN)
+    suppression = broker.create_topic(config={"cleanup.policy": "compact"})
+    broker.produce(suppression, [Message(one, key=one[16:19]) for one in SUPPRESSED])
     overrides: dict[str, Any] = {
         "tiktok__request_timeout_seconds": 2,
         "tiktok__rate_limit__queries_per_second": _CALLS_TRIED,
@@ -131,6 +140,7 @@ def _deployment(folder: Path, broker: Cluster, emulator: Emulator) -> Deployment
             _destination("apac", OTHER_ADVERTISER, other_file),
         ],
         "routes": [_route(number, segment) for number, segment in enumerate(SEGMENTS)],
+        "governance__suppression_topic": suppression,
     }
     return Deployment(
         folder,

@@ -1,7 +1,7 @@
 """People: suppression, erasure and consent, and whether they are kept in time."""
 
 from deploy.grafana.panels import COUNT, PER_SECOND, SECONDS, Graph, Row
-from deploy.grafana.promql import Query, age, most, per_second, series
+from deploy.grafana.promql import Query, age, most, per_second, series, total
 
 ROW = Row(
     "People",
@@ -15,11 +15,12 @@ ROW = Row(
             limit=86_400,
         ),
         Graph(
-            "Deletes for erasure",
-            "Deletes that the suppression list asked for, by how they ended. A failed one leaves somebody in an audience: it needs somebody.",
-            PER_SECOND,
-            [Query(per_second("erasure_deletes_total", by="outcome"), "{{outcome}}")],
+            "Entries being erased",
+            "Suppressed or erased profiles whose deletes have not all ended, the second round included. A delete that TikTok rejects becomes a dead letter of the suppression topic.",
+            COUNT,
+            [Query(total(series("erasure_pending_entries"), "instance"), "{{instance}}")],
             alerts=["ConnectorErasureLate"],
+            nothing="not used",
         ),
         Graph(
             "Additions blocked",

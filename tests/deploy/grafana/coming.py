@@ -12,7 +12,6 @@ _COMING = (
     Family("suppression_entries_without_identities", "gauge", (), ""),
     Family("suppression_loaded", "gauge", (), ""),
     Family("additions_blocked_total", "counter", ("topic", "reason"), ""),
-    Family("erasure_deletes_total", "counter", ("outcome",), ""),
     Family("config_reloads_total", "counter", ("outcome",), ""),
     Family("config_last_reload_successful", "gauge", (), ""),
     Family("config_last_reload_success_timestamp_seconds", "gauge", (), ""),
