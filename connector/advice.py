@@ -33,7 +33,7 @@ ADVICE: dict[str, Advice] = {
     ),
     "audience_missing": Advice(
         "TikTok has no such audience: it was deleted, or the id is wrong.",
-        "Correct audience_id in the route, or take the route out, and restart.",
+        "Correct audience_id in the route, or take the route out: the configuration is read again by itself.",
     ),
     "advertiser_missing": Advice(
         "TikTok has no such advertiser.",

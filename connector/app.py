@@ -5,13 +5,16 @@ Reads top to bottom as a run goes: listen, reach Kafka, run, stop or come to the
 
 import asyncio
 import gc
+import os
 import signal
 from collections.abc import Coroutine, Iterable
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from connector.assembly import Parts
 from connector.errors import ConnectorError
 from connector.front import Front
+from connector.reload import Reload
 from connector.settings import Secrets, Settings
 from connector.watchdog import LOOP_SECONDS, LoopGuard, Watchdog, signs_of_life
 
@@ -31,15 +34,26 @@ class Client(Protocol):
     async def stop(self, timeout: float) -> None:
         """Disconnect within the time."""
 
+    def renew_secrets(self) -> None:
+        """Let the next connection be made with what the secrets are now."""
+
+
+def _clients(parts: Parts) -> list[Client]:
+    clients: list[Client] = [parts.source, parts.letters]
+    return clients if parts.suppression is None else [*clients, parts.suppression.follower]
+
 
 class Application:
     """One run of the connector: `run` returns when it has stopped.
 
     Args:
+        path: where the settings came from, as the command line gave it.
         until_end: read up to the ends seen at start, deliver, commit and stop.
     """
 
-    def __init__(self, settings: Settings, secrets: Secrets, *, until_end: bool = False) -> None:
+    def __init__(
+        self, path: Path | None, settings: Settings, secrets: Secrets, *, until_end: bool = False
+    ) -> None:
         clock = asyncio.get_running_loop().time
         self._settings = settings
         self._secrets = secrets
@@ -47,7 +61,8 @@ class Application:
         self._clock = clock
         self._stop = asyncio.Event()
         self._parts = Parts(settings, secrets, clock, until_end=until_end)
-        self._front = Front(settings, secrets, self._parts, clock)
+        self._reload = Reload(path, os.environ, settings, self._parts, self._parts.on_reload, clock)
+        self._front = Front(settings, secrets, self._parts, self._reload, clock)
         self._guard = LoopGuard(LOOP_SECONDS, self._parts.life)
 
     async def run(self) -> None:
@@ -76,10 +91,7 @@ class Application:
         finally:
             self._front.status.state = "stopping"
             self._guard.stop()
-            clients: list[Client] = [parts.source, parts.letters]
-            if parts.suppression is not None:
-                clients.append(parts.suppression.follower)
-            await asyncio.gather(*(client.stop(_CLOSE_SECONDS) for client in clients))
+            await asyncio.gather(*(client.stop(_CLOSE_SECONDS) for client in _clients(parts)))
 
     async def _reach_kafka(self, timeout: float) -> None:
         parts = self._parts
@@ -109,6 +121,7 @@ class Application:
                     parts.intake.run(),
                     self._front.lags.run(),
                     self._front.history.run(),
+                    self._reload.run(),
                     self._watch_secrets(),
                     self._measure_lag(),
                     self._watchdog().run(),
@@ -189,6 +202,7 @@ class Application:
         main = asyncio.current_task()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal, main)
+        loop.add_signal_handler(signal.SIGHUP, self._reload.ask)
 
     def _on_signal(self, main: asyncio.Task[Any] | None) -> None:
         """The first signal asks to drain; the second ends at once, committing nothing more."""
@@ -205,10 +219,8 @@ class Application:
             password = self._secrets.kafka_password
             changed = password is not None and password.refresh()
             if parts.security.refresh() or changed:
-                parts.source.renew_secrets()
-                parts.letters.renew_secrets()
-                if parts.suppression is not None:
-                    parts.suppression.follower.renew_secrets()
+                for client in _clients(parts):
+                    client.renew_secrets()
                 parts.life.secret_renewed("kafka")
 
     def _watchdog(self) -> Watchdog:

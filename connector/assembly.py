@@ -20,6 +20,7 @@ from connector.pauses import Pauses
 from connector.pipeline import Pipeline
 from connector.record_letters import RecordLetters
 from connector.settings import Secrets, Settings
+from connector.telemetry import logs
 from connector.telemetry.series import prepare
 from connector.tiktok import protocol
 from connector.until_end import UntilEnd
@@ -45,6 +46,22 @@ class Parts(DeliveryParts):
             self._targets,
             protocol.CODE_LABELS,
         )
+
+    def adopt(self, settings: Settings) -> None:
+        """Likewise of the parts of intake."""
+        super().adopt(settings)
+        logs.set_level(settings.log.level)
+        self.pipeline.set_routes(self._table)
+        self.pipeline.forget_repeats()  # what a new route is to bring, messages may be repeating
+        self.pauses.set_bounds(configured.reading_bounds(settings))
+        topic = settings.governance.suppression_topic
+        if self.people is not None and topic is not None:
+            self.people.erasure.set_rules(configured.erasure_rules(settings, topic))
+
+    def dismiss(self) -> None:
+        """Let go of what is left of removed routes, once it is done: also with the deletes of who is suppressed."""
+        if self.people is None or not len(self.people.erasure):
+            self.backlog.dismiss(self._clocks.now())
 
     @cached_property
     def source(self) -> KafkaSource:
@@ -121,7 +138,7 @@ class Parts(DeliveryParts):
             topic.name: configured.format_of(settings, topic) for topic in settings.kafka.topics
         }
 
-    @cached_property
+    @property
     def _table(self) -> RoutingTable:
         return configured.routing_table(self._settings, self._routes)
 

@@ -29,6 +29,7 @@ from connector.settings import Secrets, Settings
 from connector.suppression_parts import SuppressionParts
 from connector.telemetry.catalogue import Catalogue
 from connector.telemetry.events import DeliveryEvents, IntakeEvents, LifeEvents
+from connector.telemetry.reloads import ReloadEvents
 from connector.tiktok import protocol
 from connector.tiktok.client import TikTokClient, TikTokDestination
 
@@ -51,6 +52,20 @@ class DeliveryParts:
         self._targets = self.identities.targets
         self._routes = configured.routes_of(settings, self.identities)
 
+    def adopt(self, settings: Settings) -> None:
+        """Run by these settings from now on, as far as they are not for a start alone.
+
+        At once: what calls it stands between two takes of the pipeline.
+        """
+        self._settings = settings
+        self._routes = configured.routes_of(settings, self.identities)
+        self.identities.set_options(configured.identity_mappings(settings))
+        self.backlog.set_limits(configured.limits(settings))
+        self.backlog.set_routes(self._routes)
+        self._bulkheads.set_rules(configured.blocked_rules(settings))
+        self._settlement.set_rules(configured.retries(settings))
+        self.dispatcher.set_bounds(configured.bounds(settings))
+
     @cached_property
     def metrics(self) -> Catalogue:
         return Catalogue()
@@ -58,6 +73,10 @@ class DeliveryParts:
     @cached_property
     def life(self) -> LifeEvents:
         return LifeEvents(self.metrics, self._clocks.now, self._clocks.wall)
+
+    @cached_property
+    def on_reload(self) -> ReloadEvents:
+        return ReloadEvents(self.metrics, self._clocks.now, self._clocks.wall)
 
     @cached_property
     def on_intake(self) -> IntakeEvents:

@@ -5,7 +5,6 @@ Nothing is started here. Knows the settings, the running parts and the HTTP side
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 from connector import configured
 from connector.admin.access import Access, Caller, Role, Token
@@ -15,7 +14,8 @@ from connector.assembly import Parts
 from connector.history import History
 from connector.lags import Lags
 from connector.operations import Operations
-from connector.settings import Secrets, Settings, without_secrets
+from connector.reload import Reload
+from connector.settings import Secrets, Settings
 from connector.snapshot import Snapshot
 from connector.status import Status
 from connector.telemetry.access import AccessEvents
@@ -36,9 +36,13 @@ class Front:
     """
 
     def __init__(
-        self, settings: Settings, secrets: Secrets, parts: Parts, clock: Callable[[], float]
+        self,
+        settings: Settings,
+        secrets: Secrets,
+        parts: Parts,
+        reload: Reload,
+        clock: Callable[[], float],
     ) -> None:
-        self._settings = settings
         self._parts = parts
         topics = configured.source_config(settings).topics
         drain = settings.delivery.drain_seconds
@@ -58,7 +62,7 @@ class Front:
             self.lags,
             self.history,
             operations,
-            self._configuration,
+            reload,
             clock,
             time.time,
         )
@@ -68,9 +72,6 @@ class Front:
             told,
             protect_metrics=settings.admin.protect_metrics,
         )
-
-    def _configuration(self) -> dict[str, Any]:
-        return without_secrets(self._settings)
 
     def _all_lags(self) -> list[int | None]:
         return [self.lags.lag(one) for one in self._parts.checkpoint.partitions()]

@@ -46,15 +46,19 @@ def headline(shown: Shown) -> dict[str, Any]:
 
 def _findings(shown: Shown) -> Iterator[Finding]:
     if shown["state"] != "running":
-        yield _starting() if shown["state"] == "starting" else _stopping()
+        yield _starting(shown) if shown["state"] == "starting" else _stopping()
         return
-    looks = (_membership, _destinations, _intake, _calls, _lanes)
+    looks = (_membership, _people, _destinations, _intake, _calls, _lanes)
     found = [finding for look in looks for finding in look(shown)]
     yield from found or [_running(shown)]
 
 
-def _starting() -> Finding:
-    return Finding("starting", Level.NOTICE, "Starting", "Waiting for Kafka and its topics.")
+def _starting(shown: Shown) -> Finding:
+    note = "Waiting for Kafka and its topics."
+    people = shown["people"]
+    if people is not None and not people["loaded"]:
+        note = "Waiting for Kafka, and reading who is suppressed: nothing is handled before that is known."
+    return Finding("starting", Level.NOTICE, "Starting", note)
 
 
 def _stopping() -> Finding:
@@ -66,6 +70,13 @@ def _membership(shown: Shown) -> Iterator[Finding]:
     if not shown["intake"]["joined"]:
         note = "The consumer group is handing out partitions anew. Nothing is lost meanwhile."
         yield Finding("joining", Level.NOTICE, "Waiting for partitions", note)
+
+
+def _people(shown: Shown) -> Iterator[Finding]:
+    people = shown["people"]
+    if people is not None and people["problem"] is not None:
+        note = f"No call is made until it is known who is suppressed: {people['problem']}."
+        yield Finding("stale", Level.TROUBLE, "The suppression list may be out of date", note)
 
 
 def _destinations(shown: Shown) -> Iterator[Finding]:

@@ -93,6 +93,10 @@ class Pauses:
         self._telemetry = telemetry
         self._ahead = ahead
 
+    def set_bounds(self, bounds: ReadingBounds) -> None:
+        """Read within these bounds from now on: with the next poll."""
+        self._bounds = bounds
+
     def forget(self) -> None:
         """A rebalance: partitions start unpaused, unless an operator wants it otherwise."""
         self.paused.clear()

@@ -99,11 +99,20 @@ class Pipeline:
         self._telemetry = telemetry
         self._permission = permission
         self._tells_profiles = permission is not None and permission.suppressed is not None
-        self._table = routes
-        self._routes: dict[str, list[tuple[Route, Audience | None]]] = {}
-        for route in routes:
-            self._routes.setdefault(route.segment, []).append((route, backlog.of_route(route)))
         self._repeats = _Repeats(checkpoint)
+        self._table = routes
+        self._routes = self._by_segment(routes)
+
+    def set_routes(self, routes: RoutingTable) -> None:
+        """Follow these routes from now on; the backlog has their lanes already."""
+        self._table = routes
+        self._routes = self._by_segment(routes)
+
+    def _by_segment(self, routes: RoutingTable) -> dict[str, list[tuple[Route, Audience | None]]]:
+        found: dict[str, list[tuple[Route, Audience | None]]] = {}
+        for route in routes:
+            found.setdefault(route.segment, []).append((route, self._backlog.of_route(route)))
+        return found
 
     def take(self, partition: Partition, chunk: Chunk, now: float) -> set[Audience]:
         """Take in what a poll brought of one partition; returns the audiences that got changes."""

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from connector import __version__
 from connector.advice import ADVICE
@@ -21,6 +21,7 @@ from connector.delivery.accounts import Account, Audience
 from connector.headline import headline
 from connector.history import INTERVAL_SECONDS, History
 from connector.operations import Operations
+from connector.reload import Reading
 from connector.status import Lag, Parts, Status
 
 Document = dict[str, Any]
@@ -44,11 +45,22 @@ class View:
 WHOLE = View()
 
 
+class Configuration(Protocol):
+    """The configuration that runs."""
+
+    @property
+    def last(self) -> Reading:
+        """How it was last read."""
+
+    def shown(self) -> Mapping[str, Any]:
+        """All of it, without secrets."""
+
+
 class Snapshot:
     """Takes the status: `take`.
 
     Args:
-        configuration: tells the present one, without secrets.
+        configuration: the present one.
         clock: monotonic seconds.
         wall: seconds since the epoch.
     """
@@ -60,7 +72,7 @@ class Snapshot:
         lags: Lag,
         history: History,
         operations: Operations,
-        configuration: Callable[[], Mapping[str, Any]],
+        configuration: Configuration,
         clock: Callable[[], float],
         wall: Callable[[], float],
     ) -> None:
@@ -96,9 +108,10 @@ class Snapshot:
                 {**one._asdict(), "at": self._time(one.at, now)} for one in self._history.letters()
             ],
             "history": self._paces(now),
+            "reload": self._reload(now),
         }
         if view.has_configuration:
-            shown["configuration"] = self._configuration()
+            shown["configuration"] = self._configuration.shown()
         return {**shown, "headline": headline(shown), "advice": _advice(shown)}
 
     def _intake(self, now: float) -> Document:
@@ -154,6 +167,7 @@ class Snapshot:
             "until": None if is_open else self._time(audience.next_try, now),
             "pending": len(audience.lane),
             "in_flight": audience.lane.calls,
+            "retired": audience.is_retired,
             "holds_intake": audience is self._parts.pauses.holding,
             "last_error": audience.last_error,
         }
@@ -170,6 +184,15 @@ class Snapshot:
             "pending_letters": len(parts.dead_letters),
             "in_flight_requests": parts.dispatcher.calls,
             "intake_paused": bool(parts.pauses.reasons()),
+        }
+
+    def _reload(self, now: float) -> Document:
+        reading = self._configuration.last
+        return {
+            "outcome": reading.end,
+            "at": self._time(reading.at, now),
+            "in_force_at": self._time(reading.in_force_at, now),
+            "problems": [*reading.problems],
         }
 
     def _paces(self, now: float) -> Document:

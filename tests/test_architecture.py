@@ -24,12 +24,13 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             " connector.errors connector"
         ),
         "connector.app": (
-            "connector.front connector.assembly connector.configured connector.watchdog connector.settings"
-            " connector.errors"
+            "connector.front connector.assembly connector.configured connector.watchdog connector.reload"
+            " connector.settings connector.telemetry connector.errors"
         ),
         "connector.front": (
             "connector.admin connector.assembly connector.configured connector.snapshot connector.status"
-            " connector.operations connector.history connector.lags connector.settings connector.telemetry"
+            " connector.operations connector.history connector.lags connector.reload connector.settings"
+            " connector.telemetry"
         ),
         "connector.replay.run": (
             "connector.replay.assembly connector.replay connector.kafka connector.settings"
@@ -61,7 +62,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         ),
         "connector.snapshot": (
             "connector.status connector.headline connector.advice connector.operations connector.history"
-            " connector.delivery connector.core connector"
+            " connector.reload connector.delivery connector.core connector"
         ),
         "connector.status": (
             "connector.intake connector.pauses connector.governance connector.delivery connector.telemetry"
@@ -70,6 +71,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         "connector.headline": "",
         "connector.advice": "connector.delivery",
         "connector.operations": "connector.pauses connector.delivery",
+        "connector.reload": "connector.settings connector.telemetry connector.errors",
         "connector.history": "connector.telemetry",
         "connector.lags": "connector.core connector.errors",
         "connector.watchdog": (

@@ -21,12 +21,25 @@ def shown(**changes: Any) -> dict[str, Any]:
         "lane_counts": {"open": 40, "waiting": 0, "halted": 0},
         "limits": {"paused_for_seconds": 0.0},
         "partitions": [{"lag": 0}, {"lag": 0}],
+        "people": None,
         **changes,
     }
 
 
 CASES = [
     (shown(state="starting"), "starting", "notice", "Starting"),
+    (
+        shown(state="starting", people={"loaded": False, "problem": None}),
+        "starting",
+        "notice",
+        "Starting",
+    ),
+    (
+        shown(people={"loaded": True, "problem": "Kafka has no topic x any more: create it"}),
+        "stale",
+        "trouble",
+        "The suppression list may be out of date",
+    ),
     (shown(state="stopping"), "stopping", "notice", "Stopping"),
     (shown(intake={"joined": False}), "joining", "notice", "Waiting for partitions"),
     (

@@ -14,6 +14,7 @@ from connector.history import History
 from connector.operations import Operations
 from connector.snapshot import Snapshot
 from connector.status import Status
+from tests.admin.parts import StandInConfiguration
 from tests.delivery.rig import run
 from tests.test_intake import P0, P1, TOPIC, Flow
 
@@ -76,7 +77,10 @@ def lanes(flow: Flow) -> set[tuple[str, str]]:
     status = Status(flow, [TOPIC], flow.source, 20.0, clock, time.time)
     history = History(flow.telemetry.metrics, list, clock)
     operations = Operations(flow.pauses, flow.dispatcher, clock)
-    snapshot = Snapshot(status, flow, flow.source, history, operations, dict, clock, time.time)
+    configuration = StandInConfiguration(clock)
+    snapshot = Snapshot(
+        status, flow, flow.source, history, operations, configuration, clock, time.time
+    )
     return {(one["segment"], one["audience"]) for one in snapshot.take()["lanes"]}
 
 

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import signal
 import sys
+from pathlib import Path
 
 from connector.cli.config import read
 from connector.errors import ConnectorError
@@ -24,10 +25,11 @@ def main(options: argparse.Namespace) -> int:
     """Run the service; 0 after a signal or when the end is reached."""
     # Until the service has its own handler nothing is under way: a stop is a stop.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it is about to be read
     settings, secrets = read(options)
     logs.configure(settings.log.level, settings.log.format)
     try:
-        asyncio.run(_run(settings, secrets, until_end=options.until_end))
+        asyncio.run(_run(options.config, settings, secrets, until_end=options.until_end))
     except asyncio.CancelledError:
         raise ConnectorError(
             "stopped at once by a second signal; nothing uncommitted is lost"
@@ -42,10 +44,10 @@ def main(options: argparse.Namespace) -> int:
     return 0
 
 
-async def _run(settings: Settings, secrets: Secrets, *, until_end: bool) -> None:
+async def _run(path: Path | None, settings: Settings, secrets: Secrets, *, until_end: bool) -> None:
     from connector.app import Application  # noqa: PLC0415  half a second that --help need not pay
 
-    await Application(settings, secrets, until_end=until_end).run()
+    await Application(path, settings, secrets, until_end=until_end).run()
 
 
 def _first_known(group: BaseExceptionGroup[BaseException]) -> ConnectorError | None:

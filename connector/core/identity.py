@@ -265,15 +265,23 @@ class IdentityMap:
         # Two sources of one target make two rows of single values, and one source of two is counted twice.
         one_to_one = len(self.targets) == len(mappings) == len(self._namespaces)
         self.kinds = Kinds(namespaces, has_patterns=one_to_one)
-        encoders = [
-            encoder(mapping, self.kinds.note_for(position))
-            for position, mapping in enumerate(mappings)
-        ]
-        slots = [self.targets.index(mapping.target) for mapping in mappings]
-        self._sources = tuple(zip(namespaces, slots, encoders, self.kinds.counts, strict=True))
-        self._short = (
-            tuple(zip(namespaces, encoders, self.kinds.units, strict=True)) if one_to_one else ()
-        )
+        self._ways = [(mapping.source.lower(), mapping.target) for mapping in mappings]
+        self.set_options(mappings)
+
+    def set_options(self, mappings: Sequence[IdentityMapping]) -> None:
+        """Encode by these options from now on. The counts go on.
+
+        Raises ValueError unless the sources and targets are those that it was made with, in the same order.
+        """
+        if [(mapping.source.lower(), mapping.target) for mapping in mappings] != self._ways:
+            raise ValueError("other sources or targets")
+        kinds = self.kinds
+        encoders = [encoder(one, kinds.note_for(place)) for place, one in enumerate(mappings)]
+        namespaces = [namespace for namespace, _ in self._ways]
+        slots = [self.targets.index(target) for _, target in self._ways]
+        self._sources = tuple(zip(namespaces, slots, encoders, kinds.counts, strict=True))
+        short = zip(namespaces, encoders, kinds.units, strict=True)
+        self._short = tuple(short) if kinds.has_patterns else ()
 
     @property
     def sources(self) -> frozenset[str]:

@@ -30,6 +30,7 @@ class Kinds:
         has_patterns: whether a profile may be counted as a whole.
 
     Attributes:
+        has_patterns: whether a profile may be counted as a whole.
         all_plain: the pattern of a profile with a plain value of each source, which takes no reckoning.
         units: what a digest of each source adds to that pattern, and its absence takes away.
         sizes: by pattern, how many sources gave something.
@@ -39,6 +40,7 @@ class Kinds:
     """
 
     def __init__(self, sources: Sequence[str], *, has_patterns: bool) -> None:
+        self.has_patterns = has_patterns
         self._sources = sources
         self.units = [3**position if has_patterns else 0 for position in range(len(sources))]
         self.all_plain = sum(self.units)

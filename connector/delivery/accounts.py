@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from connector.core.identity import Digests
 from connector.core.lane import Lane
 from connector.core.retry import Gate, State
-from connector.core.routing import AudienceKey, restrict
+from connector.core.routing import AudienceKey, Route, restrict
 from connector.delivery.seams import Destination
 
 
@@ -20,6 +20,7 @@ class Audience:
         sets_aside: whether its changes become letters when it is blocked and they reach their bound; else they
             hold the intake.
         slots: which identity slots it takes; None for all.
+        is_retired: whether no route leads to it any more: it takes no new change, and what is pending is still sent.
     """
 
     key: AudienceKey
@@ -30,6 +31,14 @@ class Audience:
     slots: tuple[bool, ...] | None = None
     gate: Gate = field(default_factory=Gate)
     last_error: str | None = None
+    is_retired: bool = False
+
+    def follow(self, route: Route) -> None:
+        """This route leads to it from now on."""
+        self.segment = route.segment
+        self.sets_aside = route.sets_aside
+        self.slots = route.slots
+        self.is_retired = False
 
     def restrict(self, row: Digests) -> Digests | None:
         """The row's digests that it takes, as a list of its own; None if there are none."""
@@ -38,6 +47,16 @@ class Audience:
     @property
     def is_halted(self) -> bool:
         return self.gate.state is State.HALTED
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether TikTok refuses its calls, and the route that could be mended is gone."""
+        return self.is_retired and self.is_halted
+
+    def is_done(self, now: float) -> bool:
+        """Whether nothing of it is pending, under way, or in doubt."""
+        lane = self.lane
+        return not len(lane) and not lane.calls and lane.fences.last_echo_ends() <= now
 
     @property
     def is_in_trouble(self) -> bool:

@@ -4,7 +4,8 @@ Owns the audiences' lanes as one: the count of pending changes, and the assignme
 Does no IO.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from connector.core.batch import Batch, Row
 from connector.core.lane import Lane, Veto
@@ -15,6 +16,9 @@ from connector.telemetry.events import ChangeEnd, DeliveryEvents
 
 _MOST_AUDIENCES = 10_000
 """A lane takes some kilobytes: what events may name must be bounded."""
+
+_MOST_ROWS = 10_000
+"""TikTok takes no more in one call."""
 
 
 class Backlog:
@@ -49,12 +53,46 @@ class Backlog:
         self._slots = slots
         self._cell_bytes = cell_bytes
         self._limits = limits
+        self._bound = _MOST_ROWS
         self._telemetry = telemetry
         self._veto = veto
         self._audiences: dict[AudienceKey, Audience] = {}
         for route in routes:
             if route.is_fixed:
                 self._open(route, route.audience)
+
+    def set_routes(self, routes: Sequence[Route]) -> None:
+        """Have a lane for each audience that these routes lead to; those that none leads to any more are retired."""
+        fixed = {route.audience: route for route in routes if route.is_fixed}
+        by_event = {
+            (route.segment, route.audience.destination): route
+            for route in routes
+            if not route.is_fixed
+        }
+        for key, route in fixed.items():
+            if key in self._audiences:
+                self._audiences[key].follow(route)
+            else:
+                self._open(route, key)
+        for audience in self:
+            if audience.key in fixed:
+                continue
+            theirs = by_event.get((audience.segment, audience.key.destination))
+            if theirs is None:
+                audience.is_retired = True
+            else:
+                audience.follow(theirs)
+        shown = [*fixed, *(key for key in self._audiences if key not in fixed)]
+        self._audiences = {key: self._audiences[key] for key in shown}
+
+    def dismiss(self, now: float) -> None:
+        """Let go of the retired audiences of which nothing is left to be done."""
+        for audience in [one for one in self if one.is_retired and one.is_done(now)]:
+            del self._audiences[audience.key]
+            self.in_trouble.discard(audience)
+            account = audience.account
+            account.audiences.remove(audience)
+            account.denied = [one for one in account.denied if one is not audience]
 
     def _open(self, route: Route, key: AudienceKey) -> Audience:
         account = self._by_name[key.destination]
@@ -75,6 +113,8 @@ class Backlog:
     def named(self, route: Route, key: AudienceKey) -> Audience | None:
         """The audience that an event names for this route; None when events have named too many."""
         known = self._audiences.get(key)
+        if known is not None and known.is_retired:
+            known.follow(route)
         if known is None and len(self._audiences) < _MOST_AUDIENCES:
             return self._open(route, key)
         return known
@@ -87,7 +127,7 @@ class Backlog:
 
     def note(self, audience: Audience) -> None:
         """The audience's gate, or its account's, may have changed."""
-        if audience.is_in_trouble:
+        if audience.is_in_trouble and self._audiences.get(audience.key) is audience:
             self.in_trouble.add(audience)
         else:
             self.in_trouble.discard(audience)
@@ -128,9 +168,14 @@ class Backlog:
         rows = max(1, rows)
         if rows < self._limits.max_rows:
             self._telemetry.max_rows_lowered(rows)
-            self._limits = Limits(rows, self._limits.max_bytes, self._limits.linger_seconds)
-            for audience in self:
-                audience.lane.room.limits = self._limits
+            self._bound = rows
+            self.set_limits(self._limits)
+
+    def set_limits(self, limits: Limits) -> None:
+        """Cut by these limits from now on; what TikTok found too large stays too large."""
+        self._limits = replace(limits, max_rows=min(limits.max_rows, self._bound))
+        for audience in self:
+            audience.lane.room.limits = self._limits
 
     def is_stuck(self) -> bool:
         """Whether all that is left is of halted audiences or destinations."""

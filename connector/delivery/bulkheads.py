@@ -2,7 +2,8 @@
 
 Blocked is who is halted, or has waited for so long without an accepted call that it is no hiccup. Owns the bound of
 such an audience, and what follows at it: its oldest changes are set aside where its route says so; otherwise they
-hold the intake, which is connector.pauses' to do. An audience that is not blocked has no bound of its own: what is
+hold the intake, which is connector.pauses' to do. Of a halted audience whose route is gone, all changes are set aside:
+nobody would mend it. An audience that is not blocked has no bound of its own: what is
 pending in all has one.
 """
 
@@ -67,6 +68,10 @@ class Bulkheads:
         self._clock = clock
         self._holding: Audience | None = None
 
+    def set_rules(self, rules: BlockedRules) -> None:
+        """Judge by these rules from now on."""
+        self._rules = rules
+
     def relieve(self, keep: int | None = None) -> Pressure:
         """Set aside what passes an audience's bound, as far as its route allows; what weighs on the intake then.
 
@@ -77,7 +82,9 @@ class Bulkheads:
         blocked = self._blocked()
         surplus = 0 if keep is None else _rows(blocked) - keep
         for audience in blocked:
-            if audience.sets_aside:
+            if audience.is_given_up:
+                surplus -= self._set_aside(audience, len(audience.lane))
+            elif audience.sets_aside:
                 over = len(audience.lane) - self._rules.most_rows
                 surplus -= self._set_aside(audience, max(over, surplus))
         self._holding = self._find_holding(blocked)

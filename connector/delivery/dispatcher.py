@@ -87,6 +87,11 @@ class Dispatcher:
             self._reschedule(audience)
         self._changed.set()
 
+    def set_bounds(self, bounds: Bounds) -> None:
+        """Have so many calls under way from now on. Those that are go on."""
+        self._bounds = bounds
+        self.touch(self._backlog)
+
     def flush(self) -> None:
         """What is pending now is due now: it lingers no longer for company. What comes later lingers as ever."""
         self._flushed_at = self._clock()

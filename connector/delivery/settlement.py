@@ -83,6 +83,10 @@ class Settlement:
         self._clocks = clocks
         self._telemetry = telemetry
 
+    def set_rules(self, rules: RetryRules) -> None:
+        """Wait by these rules from now on. Waits that have begun go on."""
+        self._rules = rules
+
     def settle(self, audience: Audience, batch: Batch, outcome: Outcome, epoch: int) -> None:
         """Apply the outcome of a call that has ended.
 

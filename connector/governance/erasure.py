@@ -117,6 +117,10 @@ class Erasure:
         """What is read also while everything else is paused."""
         return (self._rules.topic,)
 
+    def set_rules(self, rules: ErasureRules) -> None:
+        """Take in by these rules from now on."""
+        self._rules = rules
+
     def oldest_ms(self) -> int | None:
         """When the oldest entry was written whose deletes have not ended; None without one."""
         written = (order.record.timestamp for order in self._orders)

@@ -4,9 +4,10 @@ Owns the keys, their defaults and bounds, and every word that says what is wrong
 know what the settings are used for: nothing here connects, listens or starts.
 """
 
+from connector.settings.changes import Changes, changes
 from connector.settings.credentials import Secrets, resolve_secrets
 from connector.settings.governance import GovernanceSettings, PolicySettings
-from connector.settings.load import load
+from connector.settings.load import load, path_of
 from connector.settings.model import (
     AdminSettings,
     DeliverySettings,
@@ -20,12 +21,14 @@ from connector.settings.model import (
     Settings,
     TikTokSettings,
 )
+from connector.settings.policy import denials
 from connector.settings.policy import read as read_policy
 from connector.settings.shown import without_secrets
 from connector.settings.topics import MappingSettings, TopicSettings
 
 __all__ = [
     "AdminSettings",
+    "Changes",
     "DeliverySettings",
     "DestinationSettings",
     "GovernanceSettings",
@@ -41,7 +44,10 @@ __all__ = [
     "Settings",
     "TikTokSettings",
     "TopicSettings",
+    "changes",
+    "denials",
     "load",
+    "path_of",
     "read_policy",
     "resolve_secrets",
     "without_secrets",

@@ -17,20 +17,23 @@ from connector.settings.problems import Problem
 DEFAULT_PATH = Path("config/connector.yaml")
 
 
+def path_of(path: Path | None, environ: Mapping[str, str]) -> Path:
+    """The file that is read: this one, or the one that CONNECTOR_CONFIG names, or config/connector.yaml."""
+    return path or Path(environ.get("CONNECTOR_CONFIG") or DEFAULT_PATH)
+
+
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     """The settings of a file, with the environment's values over the file's.
 
     Args:
-        path: the file; None for the one that CONNECTOR_CONFIG names, else config/connector.yaml.
+        path: as `path_of` takes it.
         environ: the process's environment.
 
     Raises:
         SettingsError: with every problem at once. None shows a value, but for the names of what a policy denies.
     """
-    tree, problems = document.read(
-        path or Path(environ.get("CONNECTOR_CONFIG") or DEFAULT_PATH),
-        "; name one with --config or CONNECTOR_CONFIG",
-    )
+    hint = "; name one with --config or CONNECTOR_CONFIG"
+    tree, problems = document.read(path_of(path, environ), hint)
     if tree is None:
         raise SettingsError([str(problem) for problem in problems])
     found, unknown = overrides(Settings, environ)

@@ -12,6 +12,7 @@ from connector.errors import SettingsError
 from connector.settings import checks, document
 from connector.settings.draft import Part, Reader
 from connector.settings.governance import PolicySettings
+from connector.settings.model import Settings
 from connector.settings.problems import Problem
 
 
@@ -21,6 +22,15 @@ def read(path: Path) -> PolicySettings:
     if problems:
         raise SettingsError([str(problem) for problem in problems])
     return PolicySettings.model_validate(policy.plain())
+
+
+def denials(settings: Settings) -> list[str]:
+    """What the policy on disk now says against the routes of a configuration that was in order once."""
+    root = Reader(Settings).read(settings.model_dump(mode="json"))
+    path = root.section("governance").get("policy_file")
+    if path is None:
+        return []
+    return [str(problem) for problem in _denied_routes(_draft(path)[0], root)]
 
 
 def apply(root: Part) -> list[Problem]:

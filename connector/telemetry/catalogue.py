@@ -178,6 +178,17 @@ class Catalogue:
         self.rate_limit_calls_per_second = _gauge(
             "rate_limit_calls_per_second", "", "The rate of calls it allows itself now."
         )
+        self.config_reloads = _counter(
+            "config_reloads_total", "outcome", "Readings of the configuration while it runs."
+        )
+        self.config_last_reload_successful = _gauge(
+            "config_last_reload_successful", "", "0 while the configuration on disk is refused."
+        )
+        self.config_last_reload_success_timestamp_seconds = _gauge(
+            "config_last_reload_success_timestamp_seconds",
+            "",
+            "When the configuration on disk was last read and is what runs.",
+        )
         self.admin_requests_refused = _counter(
             "admin_requests_refused_total", "reason", "Requests to the HTTP side that were refused."
         )

@@ -38,7 +38,6 @@ def configure(level: str, style: str, stream: TextIO = sys.stdout) -> None:
         processors=[*first, _plain_errors, render],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=_factory(style, stream),
-        cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
@@ -57,6 +56,12 @@ def configure(level: str, style: str, stream: TextIO = sys.stdout) -> None:
     logging.captureWarnings(capture=True)
     sys.unraisablehook = _unraisable
     warnings.simplefilter("default", ResourceWarning)
+
+
+def set_level(level: str) -> None:
+    """Write lines of this level and above from now on. Loggers are not cached, so that all follow."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]))
+    logging.getLogger().setLevel(_LEVELS[level])
 
 
 def _factory(style: str, stream: TextIO) -> Any:

@@ -14,6 +14,7 @@ from connector.core.permission import BLOCKED_REASONS
 from connector.telemetry.access import Refusal
 from connector.telemetry.catalogue import Catalogue
 from connector.telemetry.events import MAPPING, PROBE, ChangeEnd, RecordEnd
+from connector.telemetry.reloads import ReloadEnd
 
 
 def prepare(
@@ -58,6 +59,8 @@ def _prepare_unlabelled(metrics: Catalogue) -> None:
         metrics.batches.ensure(MAPPING, trigger)
     for endpoint in (MAPPING, PROBE):
         metrics.api_request_duration_seconds.ensure(endpoint)
+    for outcome in ReloadEnd:
+        metrics.config_reloads.ensure(outcome)
     for refusal in Refusal:
         metrics.admin_requests_refused.ensure(refusal)
     metrics.rate_limited.ensure(MAPPING)

@@ -1,6 +1,6 @@
 """Parts to read a status from: real where they are plain values, stand-ins where they would run."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -14,15 +14,18 @@ from connector.core.routing import AudienceKey, Route
 from connector.delivery.accounts import Account, Audience
 from connector.delivery.backlog import Backlog
 from connector.pauses import PauseReason
+from connector.reload import Reading
 from connector.status import Parts
 from connector.telemetry.catalogue import Catalogue
 from connector.telemetry.events import DeliveryEvents
+from connector.telemetry.reloads import ReloadEnd
 from tests.fakes.tiktok import FakeDestination
 
 FIRST = Partition("members", 0)
 SECOND = Partition("members", 1)
 EMEA = AudienceKey("emea", "7100000000000000001")
 APAC = AudienceKey("apac", "7100000000000000002")
+CONFIGURATION = {"kafka": {"group_id": "tiktok-audiences"}}
 DIGEST = "d6117306485ed0e50afab3ac871e98f81699151f30281527d63ff5f233656c69"
 
 
@@ -74,6 +77,14 @@ class StandInLag:
 
     def lag(self, partition: Partition) -> int | None:
         return self.behind[partition]
+
+
+class StandInConfiguration:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.last = Reading(ReloadEnd.APPLIED, clock(), clock())
+
+    def shown(self) -> dict[str, dict[str, str]]:
+        return CONFIGURATION
 
 
 class StandInParts:

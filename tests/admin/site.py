@@ -20,12 +20,11 @@ from connector.secret import Secret
 from connector.snapshot import Snapshot
 from connector.status import Status
 from connector.telemetry.access import AccessEvents
-from tests.admin.parts import Clock, StandInParts
+from tests.admin.parts import Clock, StandInConfiguration, StandInParts
 
 DRAIN = 20.0
 WALL = 1_760_000_000.0
 VIEW, OPERATE = "a-token-that-may-view", "a-token-that-may-operate"
-CONFIGURATION = {"kafka": {"group_id": "tiktok-audiences"}}
 
 
 class Answer(NamedTuple):
@@ -58,6 +57,7 @@ class Site:
         lags = self.parts.source
         self.status = Status(parts, ["members"], lags, DRAIN, clock, lambda: WALL)
         self.status.state = "running"
+        self.configuration = StandInConfiguration(clock)
         self.history = History(metrics, lambda: map(lags.lag, parts.checkpoint.partitions()), clock)
         self.operations = Operations(parts.pauses, parts.dispatcher, clock)
         told = AccessEvents(metrics, clock, lambda: WALL)
@@ -68,7 +68,7 @@ class Site:
             lags,
             self.history,
             self.operations,
-            lambda: CONFIGURATION,
+            self.configuration,
             clock,
             lambda: WALL,
         )

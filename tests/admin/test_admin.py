@@ -204,6 +204,7 @@ def test_lanes_say_how_each_audience_is() -> None:
             "until": "2025-10-09T08:53:30Z",
             "pending": 1,
             "in_flight": 0,
+            "retired": False,
             "holds_intake": False,
             "last_error": "audience_busy (code 40002)",
         }

@@ -12,8 +12,8 @@ from connector.history import INTERVAL_SECONDS
 from connector.pauses import PauseReason
 from connector.snapshot import View
 from connector.telemetry.events import MAPPING, ChangeEnd
-from tests.admin.parts import APAC, DIGEST, EMEA, FIRST, SECOND
-from tests.admin.site import CONFIGURATION, Site, on_a_site
+from tests.admin.parts import APAC, CONFIGURATION, DIGEST, EMEA, FIRST, SECOND
+from tests.admin.site import Site, on_a_site
 
 
 def run_for(site: Site, seconds: float, records: int = 0, rows: int = 0, calls: int = 0) -> None:

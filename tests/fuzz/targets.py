@@ -239,6 +239,7 @@ def _answers() -> list[bytes]:
 
 TARGETS: Mapping[str, Fuzzed] = {
     **{name: Fuzzed(decoding(one.decode), _events) for name, one in FORMATS.items()},
+    "native-with-consent": Fuzzed(decoding(native.WITH_CONSENT.decode), _events),
     "native-both-ways": Fuzzed(both_ways, _events),
     "suppression": Fuzzed(suppressing, _entries),
     "identities": Fuzzed(identifying, _profiles),
@@ -247,7 +248,7 @@ TARGETS: Mapping[str, Fuzzed] = {
 
 WORDS = (
     *("profile_id", "segment", "status", "identities", "timestamp", "entered", "exited"),
-    *("suppressed", "erased", "released"),
+    *("suppressed", "erased", "released", "consent", "advertising"),
     *("email", "phone", "idfa", "crm", "code", "message", "request_id", "data", "processing"),
     *("null", "true", "false", "NaN", "1e999", "-0", "18446744073709551616", "@", "+", "00"),
     *("[", "]", "{", "}", ":", ",", '"', "\\u0000", "\\ud800", "\\ud83d\\ude00", "\ufeff"),

@@ -206,3 +206,21 @@ except ValueError:
 
 def test_every_level_of_the_configuration_is_known() -> None:
     assert set(logs._LEVELS) == {"debug", "info", "warning", "error"}
+
+
+def test_another_level_holds_at_once_for_loggers_that_were_used_before() -> None:
+    lines = lines_of(
+        """
+log.info("one")
+log.debug("not yet")
+logs.set_level("debug")
+log.debug("two")
+library.info("three")
+logs.set_level("error")
+log.warning("no more")
+library.warning("no more")
+log.error("four")
+"""
+    )
+
+    assert [line["event"] for line in lines] == ["one", "two", "three", "four"]
