@@ -25,6 +25,7 @@ _STUCK_SECONDS = 60.0
 
 _CLOSE_SECONDS = 5.0
 _LAG_INTERVAL = 0.5
+_LOG_INTERVAL = 5.0
 _SECRET_INTERVAL = 2.0
 
 
@@ -115,8 +116,10 @@ class Application:
                     parts.intake.run(),
                     self._watch_secrets(),
                     self._measure_lag(),
+                    _sum_up_log(parts),
                     self._watchdog().run(),
                     *self._people_tasks(),
+                    *(() if self._until_end else (parts.matched_users.run(),)),
                     *(parts.probes.watch(account) for account in parts.backlog.accounts),
                 )
             ]
@@ -233,3 +236,10 @@ class Application:
             await asyncio.sleep(_LAG_INTERVAL)
             self._guard.beat()
             self._parts.life.loop_lag(max(0.0, self._clock() - due))
+
+
+async def _sum_up_log(parts: Parts) -> None:
+    """Let the log say in time how much it left out, though nothing else is said."""
+    while True:
+        await asyncio.sleep(_LOG_INTERVAL)
+        parts.life.lines_left_out()

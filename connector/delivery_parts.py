@@ -18,11 +18,11 @@ from connector.delivery.backlog import Backlog
 from connector.delivery.bulkheads import Bulkheads
 from connector.delivery.dead_letters import DeadLetterQueue
 from connector.delivery.dispatcher import Dispatcher
+from connector.delivery.matched_users import MatchedUsers
 from connector.delivery.probes import Probes
 from connector.delivery.rejections import Rejections
 from connector.delivery.row_letters import RowLetters
 from connector.delivery.settlement import Clocks, Settlement
-from connector.kafka import quiet
 from connector.kafka.dead_letters import KafkaDeadLetters
 from connector.kafka.security import Security
 from connector.settings import Secrets, Settings
@@ -31,6 +31,7 @@ from connector.telemetry.catalogue import Catalogue
 from connector.telemetry.events import DeliveryEvents, IntakeEvents, LifeEvents
 from connector.tiktok import protocol
 from connector.tiktok.client import TikTokClient, TikTokDestination
+from connector.tiktok.inspection import AudienceLookup
 
 _LEASE_PART = 2.0 / 3.0
 """Of the session: heartbeats come three times in it, so one may be late or lost."""
@@ -44,7 +45,6 @@ class DeliveryParts:
     """
 
     def __init__(self, settings: Settings, secrets: Secrets, clock: Callable[[], float]) -> None:
-        quiet.install()
         self._settings = settings
         self._secrets = secrets
         self._clocks = Clocks(clock, time.time, random.random)
@@ -137,6 +137,18 @@ class DeliveryParts:
         return Probes(
             self._settlement, self.dispatcher, self.rate, self._on_delivery, self._clocks.now
         )
+
+    @cached_property
+    def matched_users(self) -> MatchedUsers:
+        accounts = {one.name: one for one in self.backlog.accounts}
+        tokens, clocks = self._secrets.tokens, self._clocks
+        lookups = {
+            accounts[one.name]: AudienceLookup(self.client, one.advertiser_id, tokens[one.name])
+            for one in self._settings.destinations
+        }
+        audiences = [route.audience for route in self._routes if route.is_fixed]
+        told, now, chance = self._on_delivery, clocks.now, clocks.chance
+        return MatchedUsers(lookups, audiences, self.rate, told, now, chance)
 
     @cached_property
     def dead_letters(self) -> DeadLetterQueue:

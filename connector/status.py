@@ -18,6 +18,7 @@ from connector.delivery.accounts import Audience
 from connector.delivery.backlog import Backlog
 from connector.delivery.dead_letters import DeadLetterQueue
 from connector.delivery.dispatcher import Dispatcher
+from connector.delivery.matched_users import MatchedUsers, explanation
 from connector.governance.people import People
 from connector.intake import Intake
 from connector.pauses import Pauses
@@ -26,8 +27,9 @@ from connector.telemetry.catalogue import Catalogue
 _POLL_GRACE_SECONDS = 40.0
 """A poll comes back within a second, but for a rebalance: that may take the drain and some more."""
 
-_GAUGED_AUDIENCES = 200
-"""So many audiences have gauges of their own, the halted ones first; the status has all."""
+_GAUGED_AUDIENCES = 100
+"""So many audiences have gauges of their own, the halted ones first; the status has all. A process is to have less than
+1,000 series in all."""
 
 
 class Lag(Protocol):
@@ -58,6 +60,8 @@ class Parts(Protocol):
     def dead_letters(self) -> DeadLetterQueue: ...
     @property
     def identities(self) -> IdentityMap: ...
+    @property
+    def matched_users(self) -> MatchedUsers: ...
     @property
     def people(self) -> People | None:
         """None where no suppression topic is configured."""
@@ -148,6 +152,7 @@ class Status:
         self._publish_ages(metrics)
         self._publish_halts(metrics)
         self._publish_identifiers(metrics)
+        parts.matched_users.publish(metrics)
         if parts.people is not None:
             parts.people.publish(metrics)
 
@@ -206,6 +211,7 @@ class Status:
         gate = audience.troubled_gate
         state = gate.state_at(now)
         is_open = state is State.OPEN
+        matched = self._parts.matched_users.of(audience.key)
         return {
             "destination": audience.key.destination,
             "audience": audience.key.audience_id,
@@ -218,6 +224,8 @@ class Status:
             "in_flight": audience.lane.calls,
             "holds_intake": audience is self._parts.pauses.holding,
             "last_error": audience.last_error,
+            "matched_users": matched,
+            "matched_users_note": explanation(matched),
         }
 
     def _time(self, at: float, now: float) -> str | None:
