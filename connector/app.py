@@ -25,6 +25,7 @@ _STUCK_SECONDS = 60.0
 
 _CLOSE_SECONDS = 5.0
 _LAG_INTERVAL = 0.5
+_LOG_INTERVAL = 5.0
 _SECRET_INTERVAL = 2.0
 
 
@@ -124,8 +125,10 @@ class Application:
                     self._reload.run(),
                     self._watch_secrets(),
                     self._measure_lag(),
+                    _sum_up_log(parts),
                     self._watchdog().run(),
                     *self._people_tasks(),
+                    *(() if self._until_end else (parts.matched_users.run(),)),
                     *(parts.probes.watch(account) for account in parts.backlog.accounts),
                 )
             ]
@@ -199,9 +202,8 @@ class Application:
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()
-        main = asyncio.current_task()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._on_signal, main)
+            loop.add_signal_handler(number, self._on_signal, asyncio.current_task())
         loop.add_signal_handler(signal.SIGHUP, self._reload.ask)
 
     def _on_signal(self, main: asyncio.Task[Any] | None) -> None:
@@ -242,3 +244,10 @@ class Application:
             await asyncio.sleep(_LAG_INTERVAL)
             self._guard.beat()
             self._parts.life.loop_lag(max(0.0, self._clock() - due))
+
+
+async def _sum_up_log(parts: Parts) -> None:
+    """Let the log say in time how much it left out, though nothing else is said."""
+    while True:
+        await asyncio.sleep(_LOG_INTERVAL)
+        parts.life.lines_left_out()

@@ -12,16 +12,16 @@ from connector.core.checkpoint import Checkpoint
 from connector.core.permission import Permission
 from connector.core.routing import RoutingTable
 from connector.delivery_parts import DeliveryParts
-from connector.formats.membership import Format
+from connector.formats.membership import MALFORMED_TIMESTAMP, Format
 from connector.governance.people import People
 from connector.intake import Intake, Ownership, Taker
 from connector.kafka.source import KafkaSource
 from connector.pauses import Pauses
 from connector.pipeline import Pipeline
-from connector.record_letters import RecordLetters
+from connector.record_letters import RECORD_REASONS, RecordLetters
 from connector.settings import Secrets, Settings
 from connector.telemetry import logs
-from connector.telemetry.series import prepare
+from connector.telemetry.series import Closed, prepare
 from connector.tiktok import protocol
 from connector.until_end import UntilEnd
 
@@ -39,13 +39,16 @@ class Parts(DeliveryParts):
     ) -> None:
         super().__init__(settings, secrets, clock)
         self._until_end = until_end
-        prepare(
-            self.metrics,
+        labels = Closed(
             configured.source_config(settings).topics,
             self.identities.sources,
             self._targets,
             protocol.CODE_LABELS,
+            RECORD_REASONS,
+            (MALFORMED_TIMESTAMP,),
+            protocol.RETRY_REASONS,
         )
+        prepare(self.metrics, labels)
 
     def adopt(self, settings: Settings) -> None:
         """Likewise of the parts of intake."""

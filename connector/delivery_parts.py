@@ -13,16 +13,17 @@ from connector.core.identity import IdentityMap
 from connector.core.lane import Veto
 from connector.core.lease import Lease
 from connector.core.rate_limit import RateLimit
+from connector.core.routing import AudienceKey
 from connector.delivery.accounts import Account
 from connector.delivery.backlog import Backlog
 from connector.delivery.bulkheads import Bulkheads
 from connector.delivery.dead_letters import DeadLetterQueue
 from connector.delivery.dispatcher import Dispatcher
+from connector.delivery.matched_users import MatchedUsers
 from connector.delivery.probes import Probes
 from connector.delivery.rejections import Rejections
 from connector.delivery.row_letters import RowLetters
 from connector.delivery.settlement import Clocks, Settlement
-from connector.kafka import quiet
 from connector.kafka.dead_letters import KafkaDeadLetters
 from connector.kafka.security import Security
 from connector.settings import Secrets, Settings
@@ -32,6 +33,7 @@ from connector.telemetry.events import DeliveryEvents, IntakeEvents, LifeEvents
 from connector.telemetry.reloads import ReloadEvents
 from connector.tiktok import protocol
 from connector.tiktok.client import TikTokClient, TikTokDestination
+from connector.tiktok.inspection import AudienceLookup
 
 _LEASE_PART = 2.0 / 3.0
 """Of the session: heartbeats come three times in it, so one may be late or lost."""
@@ -45,7 +47,6 @@ class DeliveryParts:
     """
 
     def __init__(self, settings: Settings, secrets: Secrets, clock: Callable[[], float]) -> None:
-        quiet.install()
         self._settings = settings
         self._secrets = secrets
         self._clocks = Clocks(clock, time.time, random.random)
@@ -65,6 +66,7 @@ class DeliveryParts:
         self._bulkheads.set_rules(configured.blocked_rules(settings))
         self._settlement.set_rules(configured.retries(settings))
         self.dispatcher.set_bounds(configured.bounds(settings))
+        self.matched_users.set_audiences(self._fixed)
 
     @cached_property
     def metrics(self) -> Catalogue:
@@ -156,6 +158,22 @@ class DeliveryParts:
         return Probes(
             self._settlement, self.dispatcher, self.rate, self._on_delivery, self._clocks.now
         )
+
+    @cached_property
+    def matched_users(self) -> MatchedUsers:
+        accounts = {one.name: one for one in self.backlog.accounts}
+        tokens, clocks = self._secrets.tokens, self._clocks
+        lookups = {
+            accounts[one.name]: AudienceLookup(self.client, one.advertiser_id, tokens[one.name])
+            for one in self._settings.destinations
+        }
+        told, now, chance = self._on_delivery, clocks.now, clocks.chance
+        return MatchedUsers(lookups, self._fixed, self.rate, told, now, chance)
+
+    @property
+    def _fixed(self) -> list[AudienceKey]:
+        """The audiences that the configuration names."""
+        return [route.audience for route in self._routes if route.is_fixed]
 
     @cached_property
     def dead_letters(self) -> DeadLetterQueue:

@@ -6,6 +6,7 @@ Owns the way from a record to its letter. Why a record is refused is said by who
 from collections.abc import Callable
 
 from connector.core.checkpoint import Span
+from connector.core.identity import IDENTITY_REASONS
 from connector.core.letter import UNREADABLE_RECORD, Origin, record_letter
 from connector.core.model import Record, Stage
 from connector.core.routing import AUDIENCE_REASONS
@@ -15,6 +16,9 @@ from connector.formats.membership import DECODE_REASONS
 from connector.telemetry.events import IntakeEvents
 
 _DECODE_STAGE = frozenset((*DECODE_REASONS, *AUDIENCE_REASONS, UNREADABLE_RECORD))
+
+RECORD_REASONS = (*DECODE_REASONS, *AUDIENCE_REASONS, UNREADABLE_RECORD, *IDENTITY_REASONS)
+"""Why a record may be set aside."""
 
 _UNREADABLE = InvalidRecord(UNREADABLE_RECORD, "Kafka's client could not parse the record")
 

@@ -18,6 +18,7 @@ from connector.core.model import Partition
 from connector.core.retry import State
 from connector.core.routing import AudienceKey
 from connector.delivery.accounts import Account, Audience
+from connector.delivery.matched_users import explanation
 from connector.headline import headline
 from connector.history import INTERVAL_SECONDS, History
 from connector.operations import Operations
@@ -157,6 +158,7 @@ class Snapshot:
         gate = audience.troubled_gate
         state = gate.state_at(now)
         is_open = state is State.OPEN
+        matched = self._parts.matched_users.of(audience.key)
         return {
             "destination": audience.key.destination,
             "audience": audience.key.audience_id,
@@ -170,6 +172,8 @@ class Snapshot:
             "retired": audience.is_retired,
             "holds_intake": audience is self._parts.pauses.holding,
             "last_error": audience.last_error,
+            "matched_users": matched,
+            "matched_users_note": explanation(matched),
         }
 
     def _limits(self, now: float) -> Document:

@@ -15,6 +15,7 @@ from connector.core.rate_limit import RateLimit
 from connector.delivery.backlog import Backlog
 from connector.delivery.dead_letters import DeadLetterQueue
 from connector.delivery.dispatcher import Dispatcher
+from connector.delivery.matched_users import MatchedUsers
 from connector.governance.people import People
 from connector.intake import Intake
 from connector.pauses import PauseReason, Pauses
@@ -23,8 +24,9 @@ from connector.telemetry.catalogue import Catalogue
 _POLL_GRACE_SECONDS = 40.0
 """A poll comes back within a second, but for a rebalance: that may take the drain and some more."""
 
-_GAUGED_AUDIENCES = 200
-"""So many audiences have gauges of their own, the halted ones first; the status has all."""
+_GAUGED_AUDIENCES = 100
+"""So many audiences have gauges of their own, the halted ones first; the status has all. A process is to have less than
+1,000 series in all."""
 
 
 class Lag(Protocol):
@@ -53,6 +55,8 @@ class Parts(Protocol):
     def dead_letters(self) -> DeadLetterQueue: ...
     @property
     def identities(self) -> IdentityMap: ...
+    @property
+    def matched_users(self) -> MatchedUsers: ...
     @property
     def people(self) -> People | None:
         """None where no suppression topic is configured."""
@@ -125,6 +129,7 @@ class Status:
         self._publish_ages(metrics)
         self._publish_halts(metrics)
         self._publish_identifiers(metrics)
+        parts.matched_users.publish(metrics)
         if parts.people is not None:
             parts.people.publish(metrics)
 

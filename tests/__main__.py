@@ -20,7 +20,9 @@ def main(options: Sequence[str]) -> int:
     """Run both sessions; 0 when both are green. What the quiet one printed comes after the other."""
     with tempfile.TemporaryFile() as output:
         paced = subprocess.Popen(
-            [*_PYTEST, "-m", "paced and not deploy", *options], stdout=output, stderr=subprocess.STDOUT
+            [*_PYTEST, "-m", "paced and not deploy", *options],
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
         others = subprocess.run(
             [*_PYTEST, "-m", "not paced and not deploy", "-n", "2", *options],

@@ -80,6 +80,7 @@ def state(parts: Parts) -> dict[str, Any]:
         "retries": parts._settlement._rules,
         "reading": parts.pauses._bounds,
         "erasure": people and people.erasure._rules,
+        "matched_users": parts.matched_users._audiences,
         "digests": [parts.identities.rows(one) for one in SAMPLES],
     }
 

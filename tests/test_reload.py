@@ -15,7 +15,7 @@ from connector.reload import Reload
 from connector.settings import Settings, load
 from connector.telemetry.catalogue import Catalogue
 from connector.telemetry.reloads import ReloadEnd, ReloadEvents
-from connector.telemetry.series import prepare
+from connector.telemetry.series import Closed, prepare
 from tests.settings.test_policy import policy, under
 from tests.settings.trees import TOKENS, changed, put, right
 from tests.virtual_time import run
@@ -64,7 +64,7 @@ class Desk:
         self.write(tree or right())
         self.runs = Recorder()
         self.metrics = Catalogue()
-        prepare(self.metrics, [], [], [], [])
+        prepare(self.metrics, Closed([], [], [], [], [], [], []))
         told = ReloadEvents(self.metrics, loop.time, loop.time)
         running = load(self.path, TOKENS)
         self.reload = Reload(self.path, TOKENS, running, self.runs, told, loop.time)

@@ -18,8 +18,8 @@ from connector.delivery.dispatcher import Bounds
 from connector.formats import segment
 from connector.pauses import ReadingBounds
 from tests.delivery.rig import TARGETS, TIMEOUT, run
-from tests.governance.rig import S0, Replica, entry
 from tests.fakes.tiktok import NO_AUDIENCE, OK, SERVER_ERROR, TIMED_OUT, TOO_MANY
+from tests.governance.rig import S0, Replica, entry
 from tests.promises.worlds import durations, late, outcomes, some, unsteady
 from tests.test_intake import P0, P1, event, events
 from tests.test_pipeline_formats import track

@@ -86,6 +86,11 @@ DROP_REASONS = (
     UNMAPPED,
 )
 
+NO_IDENTITIES = "no_identities"
+NO_USABLE_IDENTITY = "no_usable_identity"
+IDENTITY_REASONS = (NO_IDENTITIES, NO_USABLE_IDENTITY)
+"""Why a record is set aside of which nobody can be made a row."""
+
 MOST_VALUES = 1000
 """So many values of one namespace are looked at in a profile: more are no person's, and would hold the event loop."""
 
@@ -331,9 +336,9 @@ class IdentityMap:
         }
         if mapped:
             names = ", ".join(sorted(mapped))
-            raise InvalidRecord("no_usable_identity", f"no usable value under: {names}")
+            raise InvalidRecord(NO_USABLE_IDENTITY, f"no usable value under: {names}")
         if not any(map(_present, identities.values())):
-            raise InvalidRecord("no_identities", "identities holds no value")
+            raise InvalidRecord(NO_IDENTITIES, "identities holds no value")
 
     def _encode(self, namespace: str, encode: Encode, counts: Counts, value: object) -> str | None:
         try:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from connector.core.model import Partition, Record
 from connector.errors import ConnectorError
-from connector.kafka import quiet
 from connector.kafka.log import KafkaLog, partitions_of
 from connector.kafka.security import Security
 
@@ -26,7 +25,6 @@ async def record_at(
     Raises:
         ConnectorError: it is not there, or Kafka does not tell; says why.
     """
-    quiet.install()
     topic, number = partition
     there = await partitions_of(servers, security, [topic])
     if not there:

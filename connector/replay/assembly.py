@@ -12,7 +12,6 @@ from connector.assembly import Parts
 from connector.core.model import Chunk, Partition
 from connector.core.room import Limits
 from connector.core.suppression import SuppressionList
-from connector.kafka import quiet
 from connector.kafka.log import KafkaLog
 from connector.kafka.reachable import wait_for_topics
 from connector.replay.feed import Extent, Feed, Rules
@@ -39,7 +38,6 @@ async def read_dead_letters(
     Args:
         on_retry: told in a sentence what is being waited for.
     """
-    quiet.install()
     kafka = settings.kafka
     security = configured.kafka_security(settings, secrets)
     topic, patience = kafka.dead_letter_topic, _patience(settings)

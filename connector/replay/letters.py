@@ -11,7 +11,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
-from connector.core.identity import Target
+from connector.core.identity import IDENTITY_REASONS, Target
 from connector.core.letter import BLOCKED, REJECTED, UNREADABLE_RECORD, Origin, content_type
 from connector.core.model import Action, Partition, Record, Stage
 from connector.core.routing import AUDIENCE_REASONS, AudienceKey
@@ -19,7 +19,7 @@ from connector.formats.membership import DECODE_REASONS
 
 REASONS: dict[str, Stage] = {
     **dict.fromkeys((*DECODE_REASONS, *AUDIENCE_REASONS, UNREADABLE_RECORD), Stage.DECODE),
-    **dict.fromkeys(("no_identities", "no_usable_identity"), Stage.IDENTITY),
+    **dict.fromkeys(IDENTITY_REASONS, Stage.IDENTITY),
     **dict.fromkeys((REJECTED, BLOCKED), Stage.DELIVERY),
 }
 """The closed list, with the stage that each belongs to."""

@@ -23,6 +23,7 @@ class Change(NamedTuple):
 
     Attributes:
         profile: whose they are, where the record says so; letters about rows do not.
+        is_blocked: whether the record asks for an addition, and the rules about people make it a deletion.
     """
 
     audience: AudienceKey
@@ -30,6 +31,7 @@ class Change(NamedTuple):
     digests: Digests
     route: Route
     profile: str | None = None
+    is_blocked: bool = False
 
 
 class Suppressed(Exception):  # noqa: N818
@@ -94,8 +96,7 @@ class Reading:
     def change_of(self, letter: SetAside) -> Change | None:
         """The change of a delivery letter; None when nothing leads to its audience or its targets any more.
 
-        What its person has consented to is not known: that was judged before, and a newer record says what has
-        changed. Raises Suppressed.
+        Whose it is, and what they have consented to, the letter does not say: its record does. Raises Suppressed.
         """
         route = self._route_to(letter.audience)
         digests: Digests = [None] * len(self._slots)
@@ -132,8 +133,7 @@ class Reading:
                 led.append((route, key))
         if not led:
             return []
-        if self._permission is not None:
-            self._permission.judge(membership)
+        blocked = None if self._permission is None else self._permission.judge(membership)
         if recent is not None and not _is_news(membership, recent):
             return []
         rows = self._identities.rows(membership.identities)
@@ -142,7 +142,7 @@ class Reading:
         if membership.action is Action.ADD:
             rows = self._cleared(rows)
         return [
-            Change(key, membership.action, own, route, membership.profile_id)
+            Change(key, membership.action, own, route, membership.profile_id, blocked is not None)
             for route, key in led
             for digests in rows
             if (own := route.restrict(digests)) is not None

@@ -6,6 +6,8 @@ Owns how far the source has been read. Of each newer change of an identifier tha
 * A call of ours may overwrite it, or may have: the newer change is sent again, behind that call. It is the truth,
   so sending it twice does no harm.
 
+So it is with the record of a letter itself, when the rules about people make a deletion of what it asks for by now.
+
 Which of the two it is says connector.replay.watch. Knows no Kafka client.
 """
 
@@ -102,7 +104,12 @@ class Scan:
         except InvalidRecord:
             return  # it says nothing; the service sets it aside
         for change in changes:
-            newer = self._watch.newer(change.audience, change.digests, partition, record.offset)
+            place = change.audience, change.digests, partition, record.offset
+            newer = self._watch.newer(*place)
+            for one, row in self._watch.own(*place):
+                row.profile = change.profile
+                if change.is_blocked:
+                    newer.append(one)
             if newer:
                 touched.add(self._ledger[change.audience])
                 slots = [one.slot for one in newer if not self._gave_up(one)]

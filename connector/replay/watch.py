@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from connector.core.batch import Row
 from connector.core.identity import Digests
-from connector.core.model import Partition
+from connector.core.model import Action, Partition
 from connector.core.routing import AudienceKey
 
 
@@ -82,6 +82,19 @@ class Watch:
             if (held := self._holdings.get(one)) is not None
             and held.partition == partition
             and held.offset < offset
+        ]
+
+    def own(
+        self, audience: AudienceKey, digests: Digests, partition: Partition, offset: int
+    ) -> list[tuple[Identifier, Row]]:
+        """Those of a change's identifiers that a letter's addition of the very same record is held for, with its row."""
+        return [
+            (one, held.row)
+            for one in _identifiers(audience, digests)
+            if (held := self._holdings.get(one)) is not None
+            and (held.partition, held.offset) == (partition, offset)
+            and held.is_letters
+            and held.row.action is Action.ADD
         ]
 
     def is_open(self, one: Identifier) -> bool:

@@ -21,11 +21,9 @@ class AccessEvents(Events):
     """Of requests and those who make them."""
 
     def refused(self, reason: Refusal, path: str, who: str | None) -> None:
-        """A request was refused; `who` is None for somebody unknown. Said of the same thing once in a while."""
+        """A request was refused; `who` is None for somebody unknown."""
         self.metrics.admin_requests_refused.add(1, reason)
-        self._warn_seldom(
-            "request refused", (reason, path, who or ""), reason=reason.value, path=path, who=who
-        )
+        self._log.warning("request refused", reason=reason.value, path=path, who=who or "somebody")
 
     def operated(self, who: str, operation: str, outcome: str) -> None:
         self._log.info("operation", who=who, operation=operation, outcome=outcome)

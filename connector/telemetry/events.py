@@ -1,7 +1,8 @@
-"""Every event that is counted or logged, one function each: the only place that names a log line of the flow.
+"""Every event that is counted or logged, one function each: the only place that says a log line of the flow.
 
 Owns what an event does to the metrics and what it says in the log. Batches and states are logged, records never.
 No function takes a value of a record or a secret; TikTok's own messages are not logged, for they may quote one.
+What a line means, and which keys it has, stands in connector.telemetry.lines; a key that does not is not written.
 The HTTP side's events stand apart, in connector.telemetry.access.
 """
 
@@ -17,13 +18,12 @@ from connector.core.model import Partition
 from connector.core.outcome import Delivered, Rejected, Response, Retryable
 from connector.core.rate_limit import RateLimit
 from connector.core.routing import AudienceKey
+from connector.telemetry import logs
 from connector.telemetry.catalogue import Catalogue
 
 MAPPING = "segment/mapping"
 PROBE = "user/info"
-
-_QUIET_SECONDS = 10.0
-"""A warning that repeats is written once in so long, with the number that was left out."""
+AUDIENCES = ("dmp/custom_audience/get", "dmp/custom_audience/list")
 
 
 class RecordEnd(StrEnum):
@@ -57,24 +57,10 @@ class Events:
         self.metrics = metrics
         self._clock = clock
         self._wall = wall
-        self._log = structlog.get_logger("connector")
-        self._said: dict[tuple[str, ...], tuple[float, int]] = {}
+        self._log = structlog.get_logger("connector").bind()  # bound once: a proxy costs each call
 
     def secret_renewed(self, name: str) -> None:
         self._log.info("secret renewed", of=name)
-
-    def _warn_seldom(self, event: str, about: tuple[str, ...] = (), **facts: object) -> None:
-        """Warn, but of the same thing once in a while, with the number of times it was not said."""
-        key = (event, *about)
-        now = self._clock()
-        said_at, unsaid = self._said.get(key, (float("-inf"), 0))
-        if now - said_at < _QUIET_SECONDS:
-            self._said[key] = (said_at, unsaid + 1)
-            return
-        self._said[key] = (now, 0)
-        if unsaid:
-            facts["repeated"] = unsaid
-        self._log.warning(event, **facts)
 
 
 class LifeEvents(Events):
@@ -86,7 +72,7 @@ class LifeEvents(Events):
         )
 
     def waiting_for_kafka(self, why: str) -> None:
-        self._warn_seldom("waiting for kafka", why=why)
+        self._log.warning("waiting for kafka", why=why)
 
     def running(self, admin_port: int) -> None:
         self._log.info("running", admin_port=admin_port)
@@ -108,6 +94,10 @@ class LifeEvents(Events):
     def loop_lag(self, seconds: float) -> None:
         self.metrics.event_loop_lag_seconds.observe(seconds)
 
+    def lines_left_out(self) -> None:
+        """Say how many warnings of the minutes that are over were not written."""
+        logs.sum_up()
+
 
 class IntakeEvents(Events):
     """Of records, partitions and commits."""
@@ -123,9 +113,8 @@ class IntakeEvents(Events):
         self.metrics.record_errors.add(1, topic, reason)
 
     def records_invalid(self, partition: Partition, first_offset: int, count: int) -> None:
-        self._warn_seldom(
+        self._log.warning(
             "invalid records set aside",
-            (partition.topic, str(partition.partition)),
             topic=partition.topic,
             partition=partition.partition,
             first_offset=first_offset,
@@ -159,9 +148,8 @@ class IntakeEvents(Events):
         self._log.info("intake resumed", pending_rows=pending)
 
     def held(self, audience: AudienceKey, reason: str, pending: int) -> None:
-        self._warn_seldom(
+        self._log.warning(
             "a blocked audience holds the intake: mend it, or let its route say when_blocked: dead_letter",
-            (*audience,),
             reason=reason,
             pending_rows=pending,
             **_audience(audience),
@@ -198,11 +186,11 @@ class IntakeEvents(Events):
     def committed(self, partitions: int) -> None:
         self.metrics.offset_commits.add(1, "committed")
         self.metrics.last_commit_timestamp_seconds.set(self._wall())
-        self._log.debug("offsets committed", partitions=partitions)
+        self._log.debug("offsets committed", partition_count=partitions)
 
     def commit_failed(self, why: str) -> None:
         self.metrics.offset_commits.add(1, "failed")
-        self._warn_seldom("offset commit failed", why=why)
+        self._log.warning("offset commit failed", why=why)
 
 
 class DeliveryEvents(Events):
@@ -223,6 +211,18 @@ class DeliveryEvents(Events):
         self.metrics.api_requests.add(1, PROBE, code)
         self.metrics.api_request_duration_seconds.observe(seconds, PROBE)
 
+    def audiences_answered(self, endpoint: str, code: str, seconds: float) -> None:
+        self.metrics.api_requests.add(1, endpoint, code)
+        self.metrics.api_request_duration_seconds.observe(seconds, endpoint)
+
+    def matched_users_not_told(self, destination: str, reason: str, response: Response) -> None:
+        self._log.info(
+            "tiktok does not say how many users it matched",
+            destination=destination,
+            reason=reason,
+            **_response(response),
+        )
+
     def batch_delivered(
         self, audience: AudienceKey, batch: Batch, targets: Sequence[Target]
     ) -> None:
@@ -239,10 +239,9 @@ class DeliveryEvents(Events):
         self._log.debug("batch delivered", **_batch(audience, batch))
 
     def delivered_with_warning(self, audience: AudienceKey, outcome: Delivered) -> None:
-        self._warn_seldom(
+        self._log.warning(
             "delivered with a warning",
-            (*audience, outcome.warning or ""),
-            warning=outcome.warning,
+            reason=outcome.warning,
             **_audience(audience),
             **_response(outcome.response),
         )
@@ -251,9 +250,8 @@ class DeliveryEvents(Events):
         self, audience: AudienceKey, batch: Batch, outcome: Retryable, wait: float
     ) -> None:
         self.metrics.api_retries.add(1, MAPPING, outcome.reason)
-        self._warn_seldom(
+        self._log.warning(
             "batch will be sent again",
-            (*audience, outcome.reason),
             reason=outcome.reason,
             wait_seconds=round(wait, 3),
             **_batch(audience, batch),
@@ -261,9 +259,8 @@ class DeliveryEvents(Events):
         )
 
     def batch_rejected(self, audience: AudienceKey, batch: Batch, outcome: Rejected) -> None:
-        self._warn_seldom(
+        self._log.warning(
             "batch rejected",
-            (*audience, outcome.reason),
             reason=outcome.reason,
             **_batch(audience, batch),
             **_response(outcome.response),
@@ -272,19 +269,19 @@ class DeliveryEvents(Events):
     def rate_limited(self, rate: RateLimit) -> None:
         self.metrics.rate_limited.add(1, MAPPING)
         pause = max(0.0, rate.paused_until - self._clock())
-        self._warn_seldom(
+        self._log.warning(
             "tiktok limits the rate of calls",
             calls_per_second=round(rate.rate, 3),
             pause_seconds=round(pause, 1),
         )
 
     def lease_lapsed(self) -> None:
-        self._warn_seldom(
+        self._log.warning(
             "no call is started: kafka has not confirmed lately that our partitions are ours"
         )
 
     def suppression_stale(self) -> None:
-        self._warn_seldom(
+        self._log.warning(
             "no call is started: kafka has not confirmed lately that the suppression list is whole"
         )
 
@@ -314,9 +311,8 @@ class DeliveryEvents(Events):
         self._log.info("destination resumed", destination=name)
 
     def changes_set_aside(self, audience: AudienceKey, reason: str, changes: int) -> None:
-        self._warn_seldom(
+        self._log.warning(
             "changes of a blocked audience set aside",
-            (*audience,),
             reason=reason,
             changes=changes,
             **_audience(audience),
@@ -329,7 +325,7 @@ class DeliveryEvents(Events):
         self.metrics.dead_letters.add(1, topic, reason)
 
     def dead_letters_refused(self, why: str, letters: int, wait: float) -> None:
-        self._warn_seldom(
+        self._log.warning(
             "dead letters cannot be written: nothing is lost, and nothing more is committed",
             why=why,
             letters=letters,

@@ -1,6 +1,6 @@
-"""Looks at an account at TikTok by reading calls alone: the token, its permission, the audiences. For `connector check`.
+"""Looks at an account at TikTok by reading calls alone: the token, its permission, the audiences.
 
-Owns which calls are made and how their answers are read. Says what was seen as outcomes and numbers; the words for
+For `connector check`, and for the service where it tells how many users were matched. Owns which calls are made and how their answers are read. Says what was seen as outcomes and numbers; the words for
 people are the command's.
 """
 
@@ -14,6 +14,7 @@ import orjson
 
 from connector.core.outcome import NO_ANSWER, Delivered, Halted, Outcome, Response, Retryable, Scope
 from connector.core.rate_limit import RateLimit
+from connector.secret import Secret
 from connector.tiktok.client import TikTokClient
 from connector.tiktok.protocol import AUDIENCE_GET, AUDIENCE_LIST, USER_INFO
 
@@ -126,6 +127,35 @@ class Inspector:
                 self._rate.take(self._clock())
                 return
             await asyncio.sleep(delay)
+
+
+class AudienceLookup:
+    """Asks how many users TikTok matched in audiences of one account. Each method is one call; the pace is its caller's.
+
+    Tells the outcome, and the number by audience: of those that the answer tells of. Never raises for what TikTok or
+    the network does.
+    """
+
+    def __init__(self, client: TikTokClient, advertiser_id: str, token: Secret) -> None:
+        self._client = client
+        self._advertiser_id = advertiser_id
+        self._token = token
+
+    async def details(self, audience_ids: Sequence[str]) -> tuple[Outcome, Mapping[str, int]]:
+        """Ask /dmp/custom_audience/get/."""
+        return await self._ask(AUDIENCE_GET, audience_ids, {"history_size": "1"})
+
+    async def listing(self, audience_ids: Sequence[str]) -> tuple[Outcome, Mapping[str, int]]:
+        """Ask /dmp/custom_audience/list/, which tells of those that are there when one is not."""
+        return await self._ask(AUDIENCE_LIST, audience_ids, {"page_size": str(_MOST_IDS)})
+
+    async def _ask(
+        self, endpoint: str, audience_ids: Sequence[str], more: Mapping[str, str]
+    ) -> tuple[Outcome, Mapping[str, int]]:
+        query = {**_query(self._advertiser_id, audience_ids), **more}
+        outcome, data = await self._client.get(endpoint, self._token.value(), query)
+        users = {name: one.matched_users for name, one in _audiences_in(data).items()}
+        return outcome, {name: count for name, count in users.items() if count is not None}
 
 
 def _chunks(ids: Mapping[str, Any]) -> Iterator[list[str]]:

@@ -54,6 +54,24 @@ _RETRYABLE = {
 _BUSY_TEXTS = ("processing", "not editable", "unfinished replace")
 """What a 40002 says when the audience is merely busy; every other 40002 is a fault of the batch."""
 
+AUDIENCE_BUSY = "audience_busy"
+TIKTOK_ERROR = "tiktok_error"
+UNKNOWN_CODE = "unknown_code"
+HTTP_ERROR = "http_error"
+NOT_AN_ENVELOPE = "not_an_envelope"
+
+RETRY_REASONS = tuple(
+    dict.fromkeys(
+        (
+            *(reason for reason, _ in _RATE.values()),
+            *_RETRYABLE.values(),
+            *(AUDIENCE_BUSY, TIKTOK_ERROR, UNKNOWN_CODE),
+            *(HTTP_ERROR, NOT_AN_ENVELOPE, TIMEOUT, CONNECTION),
+        )
+    )
+)
+"""Why a call may have to be made again."""
+
 _HALTED: dict[int, tuple[str, Scope]] = {
     40001: (NO_PERMISSION, Scope.DESTINATION),
     40007: ("audience_missing", Scope.AUDIENCE),
@@ -178,25 +196,25 @@ def _by_code(code: int, response: Response) -> Outcome:
     if code in _AUTHORIZATION:
         return Halted("token_refused", response)
     if code == 40002 and any(text in response.message.lower() for text in _BUSY_TEXTS):
-        return Retryable("audience_busy", response)
+        return Retryable(AUDIENCE_BUSY, response)
     if 40000 <= code < 50000:
         return Rejected(_REJECTED.get(code, "refused"), response)
     if 50000 <= code < 70000:
-        return Retryable("tiktok_error", response)
-    return Retryable("unknown_code", response)
+        return Retryable(TIKTOK_ERROR, response)
+    return Retryable(UNKNOWN_CODE, response)
 
 
 def _by_status(http_status: int) -> Outcome:
     """The body is not TikTok's: something between us and it answered, or it failed."""
     if http_status >= 500:
         # A gateway that gave up does not know what TikTok has done, or still does.
-        return Retryable("http_error", Response(HTTP_5XX, http_status), in_doubt=True)
+        return Retryable(HTTP_ERROR, Response(HTTP_5XX, http_status), in_doubt=True)
     response = Response(OTHER, http_status)
     if http_status == 404:
         return Halted("wrong_path", response)
     if 400 <= http_status < 500 and http_status != 429:
-        return Rejected("http_error", response)
-    return Retryable("not_an_envelope", response, in_doubt=http_status != 429)
+        return Rejected(HTTP_ERROR, response)
+    return Retryable(NOT_AN_ENVELOPE, response, in_doubt=http_status != 429)
 
 
 def _envelope(body: bytes) -> dict[str, Any] | None:

@@ -87,6 +87,18 @@ class StandInConfiguration:
         return CONFIGURATION
 
 
+@dataclass
+class StandInMatchedUsers:
+    told: dict[AudienceKey, int] = field(default_factory=dict)
+
+    def of(self, audience: AudienceKey) -> int | None:
+        return self.told.get(audience)
+
+    def publish(self, metrics: Catalogue) -> None:
+        for audience, users in self.told.items():
+            metrics.audience_matched_users.set(users, *audience)
+
+
 class StandInParts:
     """Two partitions of one topic, two destinations with an audience each, all well."""
 
@@ -103,6 +115,7 @@ class StandInParts:
         self.rate = RateLimit(10.0)
         self.dead_letters: Collection[object] = ["a letter"]
         self.identities = IdentityMap([IdentityMapping("email", Target.EMAIL_SHA256)])
+        self.matched_users = StandInMatchedUsers()
         self.people = None
         self.backlog = Backlog(
             {name: Account(name, FakeDestination()) for name in ("emea", "apac")},

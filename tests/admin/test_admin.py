@@ -12,7 +12,7 @@ from connector.core.identity import Target
 from connector.errors import ConnectorError
 from connector.pauses import PauseReason
 from connector.telemetry.families import Histogram
-from connector.telemetry.series import prepare
+from connector.telemetry.series import Closed, prepare
 from connector.tiktok.protocol import CODE_LABELS
 from tests.admin.parts import APAC, DIGEST, EMEA, FIRST, SECOND
 from tests.admin.site import DRAIN, Site, on_a_site
@@ -207,6 +207,8 @@ def test_lanes_say_how_each_audience_is() -> None:
             "retired": False,
             "holds_intake": False,
             "last_error": "audience_busy (code 40002)",
+            "matched_users": None,
+            "matched_users_note": None,
         }
         assert (second["state"], second["reason"]) == ("halted", "audience_missing")
         assert second["since"] == "2025-10-09T08:53:20Z"
@@ -215,6 +217,18 @@ def test_lanes_say_how_each_audience_is() -> None:
         first, _ = (await site.get("/status")).json["lanes"]
         assert (first["state"], first["reason"]) == ("open", None)
         assert (first["since"], first["until"]) == (None, None)
+
+    on_a_site(scenario)
+
+
+def test_lanes_say_how_many_users_were_matched_and_what_a_small_number_means() -> None:
+    async def scenario(site: Site) -> None:
+        site.parts.matched_users.told = {EMEA: 950, APAC: 1000}
+        first, second = (await site.get("/status")).json["lanes"]
+
+        assert first["matched_users"] == 950
+        assert "fewer than 1,000" in first["matched_users_note"]
+        assert (second["matched_users"], second["matched_users_note"]) == (1000, None)
 
     on_a_site(scenario)
 
@@ -280,7 +294,7 @@ def test_the_status_names_nobody() -> None:
 def fill(site: Site) -> None:
     """Let something stand in every family."""
     parts, metrics = site.parts, site.parts.metrics
-    prepare(metrics, ["members"], ["email"], [Target.EMAIL_SHA256], CODE_LABELS)
+    prepare(metrics, Closed(["members"], ["email"], [Target.EMAIL_SHA256], CODE_LABELS, (), (), ()))
     for family in metrics:
         labels = ["members" if label == "topic" else "some" for label in family.labels]
         if isinstance(family, Histogram):

@@ -19,6 +19,7 @@ from connector.delivery.backlog import Backlog
 from connector.delivery.bulkheads import BlockedRules, Bulkheads
 from connector.delivery.dead_letters import DeadLetterQueue
 from connector.delivery.dispatcher import Bounds, Dispatcher
+from connector.delivery.matched_users import MatchedUsers
 from connector.delivery.probes import Probes
 from connector.delivery.rejections import Rejections
 from connector.delivery.row_letters import RowLetters
@@ -115,6 +116,7 @@ class Rig:
         self.probes = Probes(
             self.settlement, self.dispatcher, self.rate, self.telemetry, clocks.now
         )
+        self.matched_users = MatchedUsers({}, (), self.rate, self.telemetry, clocks.now, chance)
         self.checkpoint = Checkpoint()
         self.checkpoint.assign([PARTITION])
         self.offset = 0

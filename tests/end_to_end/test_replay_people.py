@@ -17,7 +17,7 @@ from tests.end_to_end.test_replay import (
 )
 from tests.kafka_broker import Message
 
-LISTED, OTHER = "1" * 64, "2" * 64
+LISTED, OTHER, SILENT = ("1" * 64, "2" * 64, "3" * 64)
 
 
 def entry(profile: str, **more: Any) -> Message:
@@ -31,7 +31,7 @@ def test_nobody_is_added_who_was_suppressed_or_has_not_consented(
     emulator = make_emulator(1)
     deployment = deploy(emulator, ["vip"], partitions=1)
     suppression = deployment.cluster.create_compacted_topic()
-    emulator.faults({"endpoint": "segment/mapping", "poison": [LISTED, OTHER]})
+    emulator.faults({"endpoint": "segment/mapping", "poison": [LISTED, OTHER, SILENT]})
 
     def governed(tree: dict[str, Any]) -> None:
         read_plain(tree)
@@ -44,12 +44,13 @@ def test_nobody_is_added_who_was_suppressed_or_has_not_consented(
     given: dict[str, Any] = {"consent": {"advertising": True}}
     fed = [
         event(LISTED, profile_id="p-0"),
-        event(OTHER, profile_id="p-1"),
+        event(OTHER, profile_id="p-1", **given),
+        event(SILENT, profile_id="p-6"),
         event("suppressed@example.com", profile_id="p-2", **given),
         event("silent@example.com", profile_id="p-3"),
         event("willing@example.com", profile_id="p-4", **given),
         event("listed@example.com", profile_id="p-5", **given),
-        *(event(f"{number:064x}", profile_id=f"p-{number}") for number in range(6, 20)),
+        *(event(f"{number:064x}", profile_id=f"p-{number}") for number in range(7, 30)),
     ]
     deployment.feed(Event(0, b"secret-key", value) for value in fed)
     assert deployment.run("--until-end").wait(60) == 0
@@ -63,7 +64,14 @@ def test_nobody_is_added_who_was_suppressed_or_has_not_consented(
     deployment.cluster.produce(suppression, entries)
     before = emulator.members()[AUDIENCE]["EMAIL_SHA256"]
     planned = replay(deployment, "--dry-run")
-    assert planned == {"dry_run": True, "chosen": 6, "sent": 4, "suppressed": 1, "filtered": 1}
+    assert planned == {
+        "dry_run": True,
+        "chosen": 7,
+        "sent": 4,
+        "superseded": 1,  # its record says nothing of consent
+        "suppressed": 1,
+        "filtered": 1,
+    }
     assert emulator.members()[AUDIENCE]["EMAIL_SHA256"] == before
 
     del planned["dry_run"]

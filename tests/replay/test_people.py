@@ -92,6 +92,49 @@ def test_who_was_released_is_sent() -> None:
     run(test())
 
 
+def test_a_profile_that_is_suppressed_by_its_id_is_known_by_the_letters_record() -> None:
+    async def test() -> None:
+        rig = Rig()
+        rig.produce(event(1, profile_id="p-1"), event(2, profile_id="p-2"))
+        rig.suppress(profile="p-1")
+        fates = await rig.replay([mail_letter(0, 1), mail_letter(1, 2)])
+
+        assert fates == {Fate.SUPERSEDED: 1, Fate.SENT: 1}
+        assert rig.members() == {digest(2)}
+        assert actions(rig) == [ADD]
+
+    run(test())
+
+
+def test_so_is_one_whose_record_has_no_consent_by_the_present_rules() -> None:
+    async def test() -> None:
+        rig = Rig(consent=Consent(["advertising"]))
+        rig.produce(event(1), event(2, consent=GIVEN), event(3, DELETE))
+        letters = [mail_letter(0, 1), mail_letter(1, 2), mail_letter(2, 3, DELETE)]
+
+        assert await rig.replay(letters) == {Fate.SUPERSEDED: 1, Fate.SENT: 2}
+        assert rig.members() == {digest(2)}
+
+    run(test())
+
+
+def test_a_profile_that_is_suppressed_by_its_id_while_its_row_waits_is_not_added() -> None:
+    async def test() -> None:
+        rig = Rig(qps=0.1, max_rows=1)
+        rig.produce(event(1, profile_id="p-1"), event(2, profile_id="p-2"))
+        _, scan = await rig.prepare([mail_letter(0, 1), mail_letter(1, 2)])
+
+        async def suppress() -> None:
+            await asyncio.sleep(5.0)
+            rig.suppress(profile="p-2")
+
+        await asyncio.gather(rig.send(scan), suppress())
+
+        assert rig.members() == {digest(1)}
+
+    run(test())
+
+
 # Letters about records
 
 
@@ -129,9 +172,10 @@ def test_a_record_of_suppressed_identifiers_asks_for_nothing() -> None:
 def test_consent_is_judged_as_it_is_by_the_service(consent: Any, action: Action) -> None:
     async def test() -> None:
         rig = Rig(consent=Consent(["advertising"]))
-        rig.produce(event(1))
+        value = event(1, **consent)
+        rig.produce(value)
 
-        assert await rig.replay([payload_letter(0, event(1, **consent))]) == {Fate.SENT: 1}
+        assert await rig.replay([payload_letter(0, value)]) == {Fate.SENT: 1}
         assert actions(rig) == [action]
 
     run(test())

@@ -8,7 +8,7 @@ import pytest
 from connector.telemetry.catalogue import Catalogue
 from connector.telemetry.families import Family, Histogram
 
-# name, kind, labels
+# name, kind, labels: what is promised to everybody who scrapes
 METRICS = [
     line.split()
     for line in """\
@@ -42,7 +42,13 @@ audience_halted                          gauge      destination audience
 oldest_pending_change_timestamp_seconds  gauge
 oldest_uncommitted_timestamp_seconds     gauge      topic
 rate_limit_share_calls_per_second        gauge
+audience_matched_users                   gauge      destination audience
 event_loop_lag_seconds                   histogram
+additions_blocked_total                  counter    topic reason
+suppression_entries                      gauge      status
+suppression_entries_without_identities   gauge
+suppression_loaded                       gauge
+erasure_oldest_pending_timestamp_seconds gauge
 """.splitlines()
 ]
 

@@ -9,12 +9,12 @@ from structlog.testing import capture_logs
 
 from connector.core.batch import Batch, Row
 from connector.core.checkpoint import Checkpoint, Span
-from connector.core.identity import DROP_REASONS, UNMAPPED, Target
-from connector.core.kinds import Kind
+from connector.core.identity import Target
 from connector.core.model import Action, Partition
 from connector.core.outcome import Delivered, Rejected, Response, Retryable
 from connector.core.rate_limit import RateLimit
 from connector.core.routing import AudienceKey
+from connector.telemetry import redaction
 from connector.telemetry.catalogue import Catalogue
 from connector.telemetry.events import (
     ChangeEnd,
@@ -23,7 +23,7 @@ from connector.telemetry.events import (
     LifeEvents,
     RecordEnd,
 )
-from connector.telemetry.series import prepare
+from connector.telemetry.lines import LINES
 
 TOPIC = "members"
 PARTITION = Partition(TOPIC, 3)
@@ -121,6 +121,19 @@ def test_no_event_says_what_tiktok_said_or_whom_it_is_about(
         assert secret not in said
 
 
+@pytest.mark.parametrize("name", events())
+def test_every_line_is_written_as_it_was_said(
+    name: str, telemetry: Telemetry, logged: Logged
+) -> None:
+    """Nothing in it is unknown to the catalogue, or of another shape than it says."""
+    tell(telemetry, name)
+
+    for line in logged:
+        event, level = line.pop("event"), line.pop("log_level")
+        assert redaction.ours(event, line) == {"event": event, **line}
+        assert LINES[event].level == level
+
+
 def test_no_label_holds_what_tiktok_said_or_whom_it_is_about(telemetry: Telemetry) -> None:
     for name in events():
         tell(telemetry, name)
@@ -153,38 +166,6 @@ def test_a_request_id_is_said_only_if_it_looks_like_one(
     assert logged[0]["code"] == 40105
 
 
-def test_a_repeated_warning_is_said_seldom_and_with_its_number(
-    telemetry: Telemetry, hands: Hands, logged: Logged
-) -> None:
-    for _ in range(50):
-        telemetry.commit_failed("timed out")
-        hands.now += 0.1
-    hands.now += 10.0
-    telemetry.commit_failed("timed out")
-    hands.now += 10.0
-    telemetry.commit_failed("timed out")
-
-    assert [line.get("repeated") for line in logged] == [None, 49, None]
-    assert telemetry.metrics.offset_commits.values["failed",] == 52
-
-
-def test_different_warnings_do_not_silence_each_other(telemetry: Telemetry, logged: Logged) -> None:
-    other = AudienceKey("emea", "7100000000000000002")
-    for audience in (AUDIENCE, other, AUDIENCE):
-        telemetry.batch_retried(audience, batch(), Retryable("timeout", RESPONSE), 1.0)
-    telemetry.batch_retried(AUDIENCE, batch(), Retryable("connection", RESPONSE), 1.0)
-    telemetry.records_invalid(PARTITION, 3, 1)
-    telemetry.records_invalid(Partition(TOPIC, 4), 9, 1)
-
-    assert [(line.get("audience"), line.get("reason")) for line in logged] == [
-        (AUDIENCE.audience_id, "timeout"),
-        (other.audience_id, "timeout"),
-        (AUDIENCE.audience_id, "connection"),
-        (None, None),
-        (None, None),
-    ]
-
-
 def test_a_halt_is_said_each_time(telemetry: Telemetry, logged: Logged) -> None:
     for _ in range(2):
         telemetry.audience_halted(AUDIENCE, "audience_missing", RESPONSE)
@@ -215,20 +196,3 @@ def test_latency_counts_from_the_records_own_timestamps(telemetry: Telemetry, ha
     assert latency._sums[TOPIC,] == pytest.approx(4.25, abs=0.01)
     sent = telemetry.metrics.identifiers_sent.values
     assert sent == {(Target.EMAIL_SHA256, Action.ADD): 3}
-
-
-def test_series_of_closed_sets_exist_from_the_start() -> None:
-    metrics = Catalogue()
-    prepare(metrics, [TOPIC], ["email"], [Target.EMAIL_SHA256], ["0", "40002", "timeout"])
-
-    assert len(metrics.records.values) == 3
-    assert len(metrics.changes.values) == 4
-    assert set(metrics.batches.values) == {
-        ("segment/mapping", trigger) for trigger in ("size", "bytes", "age", "drain")
-    }
-    assert {code for _, code in metrics.api_requests.values} == {"0", "40002", "timeout"}
-    assert metrics.build_info.values.popitem()[1] == 1
-    assert set(metrics.identifiers_dropped.values.values()) == {0}
-    assert metrics.identifiers_usable.values == {("email", kind): 0 for kind in Kind}
-    reasons = {reason for source, reason in metrics.identifiers_dropped.values if source == "email"}
-    assert reasons == set(DROP_REASONS) - {UNMAPPED}
