@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator, MutableMapping, Sequ
 from typing import Any, get_type_hints
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from connector.core.batch import Batch, Row
@@ -45,6 +46,12 @@ class Hands:
     def __init__(self) -> None:
         self.now = 1000.0
         self.wall = 1_760_000_000.0
+
+
+@pytest.fixture(autouse=True)
+def _unconfigured() -> None:
+    """A command that ran in this process before has set a level of its own."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture
@@ -132,6 +139,13 @@ def test_every_line_is_written_as_it_was_said(
         event, level = line.pop("event"), line.pop("log_level")
         assert redaction.ours(event, line) == {"event": event, **line}
         assert LINES[event].level == level
+
+
+def test_lines_were_said(telemetry: Telemetry, logged: Logged) -> None:
+    for name in events():
+        tell(telemetry, name)
+
+    assert len({line["event"] for line in logged}) > 30
 
 
 def test_no_label_holds_what_tiktok_said_or_whom_it_is_about(telemetry: Telemetry) -> None:

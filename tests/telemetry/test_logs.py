@@ -13,6 +13,8 @@ import pytest
 import structlog
 
 from connector.telemetry import logs
+from connector.telemetry.catalogue import Catalogue
+from connector.telemetry.events import LifeEvents
 
 EMAIL = "jane.doe@example.com"
 PHONE = "+12133734253"
@@ -344,6 +346,20 @@ def test_any_line_tells_what_the_minutes_before_left_out(said: Said) -> None:
 
     assert [line["event"] for line in said.lines[-2:]] == ["no connection", "partition resumed"]
     assert said.lines[-2]["suppressed"] == 2
+
+
+def test_the_service_lets_it_be_told_though_nothing_else_is_said(
+    said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs._Current, "sink", said.sink)
+    life = LifeEvents(Catalogue(), said.hands, said.hands)
+    for _ in range(12):
+        said.log.warning("offset commit failed", why="timed out")
+    life.lines_left_out()
+    assert len(said.lines) == 10
+    said.hands.now += 61.0
+    life.lines_left_out()
+    assert said.lines[-1]["suppressed"] == 2
 
 
 def test_what_differs_in_its_reason_is_told_apart(said: Said) -> None:
