@@ -35,7 +35,7 @@ test: check  ## all checks and all tests, on a real broker that the tests bring 
 
 .PHONY: test-deploy
 test-deploy: .venv/deploy-installed  ## deploy/ for real: image, Prometheus, Alertmanager, Kubernetes, the page in a browser
-	$(BIN)/python -m pytest --quiet -m deploy
+	$(BIN)/python -m pytest --quiet -m deploy -n 2 --dist loadfile
 
 .venv/deploy-installed: .venv/installed requirements-deploy.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-deploy.lock

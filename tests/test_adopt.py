@@ -10,6 +10,8 @@ import pytest
 import structlog
 
 from connector.assembly import Parts
+from connector.core.model import Partition
+from connector.core.recency import Recency
 from connector.settings import Settings, resolve_secrets
 from connector.settings.changes import _RELOADABLE
 from tests.settings.trees import TOKENS, changed, load_tree
@@ -156,6 +158,19 @@ def test_what_is_left_of_a_removed_route_is_let_go_when_nothing_is_to_be_erased_
         orders.clear()
         parts.dismiss()
         assert [one.segment for one in parts.backlog] == ["new"]
+
+    asyncio.run(test())
+
+
+def test_what_messages_repeat_is_news_for_another_configuration(tmp_path: Path) -> None:
+    before = load_tree(tmp_path, changed({}))
+    after = load_tree(tmp_path, changed({"routes[2]": ROUTE}))
+
+    async def test() -> None:
+        parts = parts_of(before)
+        parts.pipeline._repeats._recent[Partition("members", 0)] = Recency(10)
+        parts.adopt(after)
+        assert parts.pipeline._repeats._recent == {}
 
     asyncio.run(test())
 

@@ -32,7 +32,12 @@ def test_every_number_says_both_directions() -> None:
     told = {key for row in rows for key in re.findall(r"`([^`]+)`", row[0])}
     numeric = {
         path for path, default in keys() if isinstance(default, float | int) and default is not True
-    } - {"admin.port", "admin.protect_metrics", "identities[].strip_plus", "identities[].strip_dots"}
+    } - {
+        "admin.port",
+        "admin.protect_metrics",
+        "identities[].strip_plus",
+        "identities[].strip_dots",
+    }
 
     assert numeric | {"tiktok.rate_limit.queries_per_second"} == told
     assert all(len(row) == 3 and all(cell.strip() for cell in row) for row in rows)

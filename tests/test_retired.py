@@ -133,6 +133,7 @@ def test_a_route_that_comes_back_in_time_finds_its_lane_with_everything_in_it() 
             life.follow(TWO)
             life.write((2, "segment-1", "exited"))  # nobody's
             await life.taken()
+            await asyncio.sleep(2)
             life.follow(ONE, TWO)
             assert life.audience(1) is first
             assert not first.is_retired
@@ -140,6 +141,26 @@ def test_a_route_that_comes_back_in_time_finds_its_lane_with_everything_in_it() 
             await life.until_all_is_committed()
         assert members_at_tiktok(life) == {"1": {digest_of(2)}}
         assert life.ended("superseded") == 1
+
+    run(test())
+
+
+def test_a_route_that_comes_back_waits_for_what_may_still_be_applied_of_its_earlier_life() -> None:
+    async def test() -> None:
+        life = Reroutable(linger=0.0)
+        life.follow(ONE)
+        async with life.flowing():
+            unsteady(life, [0.1], [TIMED_OUT])
+            late(life, [TIMEOUT - 1.0])
+            life.write((0, "segment-1", "entered"))
+            await life.until_all_is_committed()  # it was sent again, and applied
+            life.follow(TWO)
+            await asyncio.sleep(5)
+            life.follow(ONE)
+            life.write((0, "segment-1", "exited"))
+            await life.until_all_is_committed()
+            await asyncio.sleep(TIMEOUT)
+        assert members_at_tiktok(life) == {}
 
     run(test())
 
@@ -368,11 +389,14 @@ def test_other_sources_or_targets_are_no_options() -> None:
 # --- any sequence of these
 
 SEGMENTS = ("a", "b", "both")
-routings = st.dictionaries(st.sampled_from(["1", "2", "3"]), st.sampled_from(SEGMENTS))
+routings = st.one_of(
+    st.sampled_from([{}, {"1": "a"}, {"1": "b"}, {"1": "a", "2": "b"}]),
+    st.dictionaries(st.sampled_from(["1", "2", "3"]), st.sampled_from(SEGMENTS)),
+)
 steps = st.lists(
     st.one_of(
         st.tuples(
-            st.integers(0, 4), st.sampled_from(SEGMENTS), st.sampled_from(["entered", "exited"])
+            st.integers(0, 1), st.sampled_from(SEGMENTS), st.sampled_from(["entered", "exited"])
         ),
         routings,
         st.floats(0.05, 8.0),

@@ -15,7 +15,6 @@ from prometheus_client import ProcessCollector
 
 from connector.telemetry.catalogue import Catalogue
 from connector.telemetry.families import PREFIX, Family, Histogram
-from tests.deploy.grafana.coming import coming
 from tests.deploy.grafana.reading import GROUPING, SELECTOR, panels, targets
 
 Rule = Callable[[dict[str, Any]], Iterable[str]]
@@ -164,7 +163,7 @@ def known_series() -> Mapping[str, frozenset[str]]:
     found = {"up": frozenset[str]()}
     for metric in ProcessCollector(registry=None).collect():
         found |= {sample.name: frozenset(sample.labels) for sample in metric.samples}
-    for family in (*Catalogue(), *coming()):
+    for family in Catalogue():
         found |= {f"{PREFIX}{name}": labels for name, labels in _series_of(family)}
     return found
 
