@@ -48,7 +48,7 @@ def _findings(shown: Shown) -> Iterator[Finding]:
     if shown["state"] != "running":
         yield _starting(shown) if shown["state"] == "starting" else _stopping()
         return
-    looks = (_membership, _people, _destinations, _intake, _calls, _lanes)
+    looks = (_membership, _people, _destinations, _intake, _calls, _lanes, _configuration)
     found = [finding for look in looks for finding in look(shown)]
     yield from found or [_running(shown)]
 
@@ -131,6 +131,12 @@ def _lanes(shown: Shown) -> Iterator[Finding]:
         yield Finding(
             "halted", Level.TROUBLE, f"{halted:,} of {total:,} audiences {verb} halted", note
         )
+
+
+def _configuration(shown: Shown) -> Iterator[Finding]:
+    if shown["reload"]["outcome"] == "refused":
+        note = "What is on disk is wrong, or needs a restart: the earlier configuration runs."
+        yield Finding("unconfigured", Level.NOTICE, "A changed configuration is refused", note)
 
 
 def _running(shown: Shown) -> Finding:

@@ -22,12 +22,19 @@ def shown(**changes: Any) -> dict[str, Any]:
         "limits": {"paused_for_seconds": 0.0},
         "partitions": [{"lag": 0}, {"lag": 0}],
         "people": None,
+        "reload": {"outcome": "applied"},
         **changes,
     }
 
 
 CASES = [
     (shown(state="starting"), "starting", "notice", "Starting"),
+    (
+        shown(reload={"outcome": "refused"}),
+        "unconfigured",
+        "notice",
+        "A changed configuration is refused",
+    ),
     (
         shown(state="starting", people={"loaded": False, "problem": None}),
         "starting",
