@@ -69,7 +69,7 @@ def _take_all(stage: Stage, browser: Browser) -> None:
 
 
 def _page(stage: Stage, browser: Browser, **options: object) -> Page:
-    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})  # type: ignore[arg-type]
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
     page = sign_in(context, stage.root, OPERATE)
     page.wait_for_timeout(3000)
     return page
