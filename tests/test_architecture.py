@@ -87,7 +87,16 @@ PURE = (
 
 PURE_STANDARD_LIBRARY = frozenset(
     {
-        *("base64", "bisect", "collections", "dataclasses", "datetime", "enum", "functools"),
+        *(
+            "base64",
+            "binascii",
+            "bisect",
+            "collections",
+            "dataclasses",
+            "datetime",
+            "enum",
+            "functools",
+        ),
         *("hashlib", "heapq", "itertools", "math", "operator", "re", "string", "types", "typing"),
     }
 )
@@ -119,7 +128,7 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
         "connector.telemetry",
         "connector.sandbox",
     ),
-    "phonenumbers": ("connector.core.identity", "connector.settings", "connector.sandbox.digests"),
+    "phonenumbers": ("connector.core.normal_forms", "connector.settings", "connector.sandbox.digests"),
     "prometheus_client": ("connector.telemetry", "connector.admin", "connector.sandbox"),
     "pydantic": ("connector.settings",),
     "rich": ("connector.sandbox",),
