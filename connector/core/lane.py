@@ -118,7 +118,7 @@ class Lane:
         if not queue.live:
             return None
         full = self.room.is_full(queue)
-        rows = self._permitted(queue.take(self.room.fits))
+        rows = self._permitted(queue.take(self.room.fits, self.room.surely()))
         if not rows:
             return None
         by_rows = len(rows) >= self.room.limits.max_rows
@@ -218,8 +218,9 @@ class Lane:
 
     def _batch(self, rows: list[Row], trigger: str, inquiry: Inquiry | None = None) -> Batch:
         columns: dict[int, list[str]] = {}
-        for slot, _, under_way in self._slots:
-            column = [digest for row in rows if (digest := row.digests[slot]) is not None]
+        by_slot = zip(*[row.digests for row in rows], strict=True)
+        for (slot, _, under_way), digests in zip(self._slots, by_slot, strict=True):
+            column = [*filter(None, digests)]
             if column:
                 columns[slot] = column
                 under_way.update(column)
