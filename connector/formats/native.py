@@ -1,6 +1,6 @@
 """The connector's own event shape: one JSON object in UTF-8 for one profile and one segment.
 
-Two ways lead to the same answer. Typed decoding takes the usual event - one string per namespace - at a third
+Two ways lead to the same answer. Typed decoding takes the usual event - strings, or lists of them - at a third
 of the cost; whatever does not fit it takes the general way, which alone knows what is wrong and says so.
 
 Of a key that stands twice in one object, the last counts, as in nearly every JSON reader.
@@ -42,7 +42,7 @@ class _Event(msgspec.Struct, gc=False):
     profile_id: str
     segment: str
     status: Literal["entered", "exited"]
-    identities: dict[str, str]
+    identities: dict[str, str | list[str | None] | None]
     timestamp: _Time = None
 
 
