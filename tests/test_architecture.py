@@ -128,7 +128,11 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
         "connector.telemetry",
         "connector.sandbox",
     ),
-    "phonenumbers": ("connector.core.normal_forms", "connector.settings", "connector.sandbox.digests"),
+    "phonenumbers": (
+        "connector.core.normal_forms",
+        "connector.settings",
+        "connector.sandbox.digests",
+    ),
     "prometheus_client": ("connector.telemetry", "connector.admin", "connector.sandbox"),
     "pydantic": ("connector.settings",),
     "rich": ("connector.sandbox",),

@@ -65,6 +65,7 @@ def _email_but(without: str) -> Callable[[str], re.Match[str] | None]:
 
 _is_email = _email_but("")
 _is_e164 = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
+_ZEROS = ZERO_UUID.encode()
 _DIGITS_TO_ZERO = bytes.maketrans(b"123456789abcdef", b"0" * 15)
 
 
@@ -72,7 +73,7 @@ def _is_device_id(text: str) -> bool:
     """Whether it is a UUID in lower case, and not the one that stands for none."""
     if not text.isascii() or text == ZERO_UUID:
         return False
-    return text.encode().translate(_DIGITS_TO_ZERO) == ZERO_UUID.encode()
+    return text.encode().translate(_DIGITS_TO_ZERO) == _ZEROS
 
 
 def _normalise_email(text: str) -> str:
