@@ -64,13 +64,13 @@ def decode(value: bytes) -> list[Membership]:
     """Decode one event; see Decode for the promise."""
     if len(value) > MOST_BRACKETS:
         refuse_too_complex(value)
-    if value.isascii():  # the typed decoder does not check the encoding of what it skips
-        try:
-            event = _decode_usual(value)
-        except (msgspec.MsgspecError, RecursionError):
-            return [_decode_any(value)]
-        return [Membership(event.segment, _ACTIONS[event.status], event.identities)]
-    return [_decode_any(value)]
+    try:
+        if not value.isascii():
+            value.decode()  # the typed decoder does not check the encoding of what it skips
+        event = _decode_usual(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return [_decode_any(value)]
+    return [Membership(event.segment, _ACTIONS[event.status], event.identities)]
 
 
 FORMAT = Format(decode)
