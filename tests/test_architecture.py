@@ -132,6 +132,7 @@ PURE_STANDARD_LIBRARY = frozenset(
     {
         *(
             "base64",
+            "binascii",
             "bisect",
             "collections",
             "dataclasses",
@@ -171,7 +172,11 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
         "connector.telemetry",
         "connector.sandbox",
     ),
-    "phonenumbers": ("connector.core.identity", "connector.settings", "connector.sandbox.digests"),
+    "phonenumbers": (
+        "connector.core.normal_forms",
+        "connector.settings",
+        "connector.sandbox.digests",
+    ),
     "prometheus_client": ("connector.telemetry", "connector.admin", "connector.sandbox"),
     "pydantic": ("connector.settings",),
     "rich": ("connector.sandbox",),

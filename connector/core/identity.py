@@ -1,21 +1,30 @@
-"""From source identities to TikTok digests: what is usable, how it is normalised, and how rows are made.
+"""From source identities to TikTok digests: what is usable, how it is hashed, and how rows are made.
 
-Owns the rules about values. Pure: it never sees a record, a route or a batch, and it keeps nothing of a
-person: a plain value lives in a local variable until it is hashed.
-
-Sources: TikTok's audience documents and help centre contradict each other on e-mail (plus tags, dots);
-lower case and trimming are what all of them share, the rest is an option. A digest is lower-case hex.
+Owns the rules about values; how a plain one is normalised is connector.core.normal_forms'. Pure: it never sees a
+record, a route or a batch, and it keeps nothing of a person: a plain value lives in a local variable until it is
+hashed. A digest is lower-case hex.
 """
 
 import hashlib
-import re
+from binascii import unhexlify
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from itertools import zip_longest
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from connector.core.kinds import Counts, Kinds
+from connector.core.normal_forms import (
+    DEVICE_ID,
+    EMAIL,
+    MALFORMED,
+    NO_COUNTRY_CODE,
+    ZERO_UUID,
+    Rule,
+    Unusable,
+    phone,
+    strict_email,
+)
 from connector.core.suspicion import (
     ALREADY_HASHED,
     BASE64_DIGEST,
@@ -60,16 +69,10 @@ class IdentityMapping(NamedTuple):
     strip_dots: bool = False
 
 
-class Unusable(Exception):  # noqa: N818
-    """A value that cannot become a digest. Carries a reason of DROP_REASONS, never the value."""
-
-
 NOT_TEXT = "not_text"
-MALFORMED = "malformed"
 NOT_A_DIGEST = "not_a_digest"
 KNOWN_BAD_DIGEST = "known_bad_digest"
 TOO_MANY_VALUES = "too_many_values"
-NO_COUNTRY_CODE = "no_country_code"
 UNMAPPED = "unmapped"
 DROP_REASONS = (
     NOT_TEXT,
@@ -97,32 +100,10 @@ MOST_VALUES = 1000
 OTHER_SOURCE = "other"
 """Stands for every namespace that is not configured, so that a label can never grow without bound."""
 
-_MOST_PHONE_TEXT = 250
-"""The bound of the library that parses national numbers; a longer text is no number of anybody."""
-
-_MOST_PHONE_DIGITS = 32
-"""No number has more with all its prefixes; a longer one only takes the library long to refuse."""
-
-_LEAST_PHONE_DIGITS = 7
-"""Fewer are hardly a number that lacks its country code."""
-
-Normalise = Callable[[str], str]
-"""Trimmed text to its normal form; raises Unusable."""
-
 Encode = Callable[[str], str]
 """A source value to its digest; raises Unusable."""
 
-_EMAIL = re.compile(r"[^@\s]+@[^@\s][^@\s.]*\.[^@\s]+").fullmatch
-"""One way to match: the first dot inside the domain. With several ways a megabyte of dots takes hours."""
-
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
-_E164 = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
-_HEX = re.compile(r"[0-9a-f]+").fullmatch
-_SPACES = "".join(char for char in map(chr, range(0x3001)) if char.isspace())
-_DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2212"
-_PUNCTUATION = str.maketrans("", "", _SPACES + _DASHES + "()[]{}.")
-_ZERO_UUID = "00000000-0000-0000-0000-000000000000"
-_NOTHINGS = ("", "null", "undefined", "none", _ZERO_UUID)
+_NOTHINGS = ("", "null", "undefined", "none", ZERO_UUID)
 _KNOWN_BAD = frozenset(
     algorithm(text.encode()).hexdigest()
     for algorithm in (hashlib.sha256, hashlib.md5)
@@ -130,85 +111,48 @@ _KNOWN_BAD = frozenset(
 )
 
 
-def normalise_email(text: str) -> str:
-    text = text.lower()
-    if _EMAIL(text) is None:
-        raise Unusable(MALFORMED)
-    return text
-
-
-def normalise_device_id(text: str) -> str:
-    text = text.lower()
-    if _UUID(text) is None:
-        raise Unusable(MALFORMED)
-    if text == _ZERO_UUID:
-        raise Unusable(ZERO_DEVICE_ID)
-    return text
-
-
-def strict_email(*, strip_plus: bool, strip_dots: bool) -> Normalise:
-    """The e-mail rule of TikTok's portal page: without the plus tag, without dots in the local part."""
-
-    def normalise(text: str) -> str:
-        local, at, domain = normalise_email(text).partition("@")
-        if strip_plus:
-            local = local.partition("+")[0]
-        if strip_dots:
-            local = local.replace(".", "")
-        if not local:
-            raise Unusable(MALFORMED)
-        return local + at + domain
-
-    return normalise
-
-
-def phone(default_region: str | None) -> Normalise:
-    """E.164 with the plus sign. A number without it needs a default region to be valid in."""
-
-    def normalise(text: str) -> str:
-        if _E164(text) is not None:
-            return text
-        if len(text) > _MOST_PHONE_TEXT:
-            raise Unusable(MALFORMED)
-        bare = text.translate(_PUNCTUATION)
-        if bare.startswith("+"):
-            if _E164(bare) is not None:
-                return bare
-        elif _is_short_number(bare):
-            if default_region is not None:
-                return _national(bare, default_region)
-            if len(bare) >= _LEAST_PHONE_DIGITS:
-                raise Unusable(NO_COUNTRY_CODE)
-        raise Unusable(MALFORMED)
-
-    return normalise
-
-
-def _is_short_number(text: str) -> bool:
-    return len(text) <= _MOST_PHONE_DIGITS and text.isdecimal()
-
-
-def _national(text: str, region: str) -> str:
-    import phonenumbers  # noqa: PLC0415  50 ms that most deployments never need
-
-    try:
-        number = phonenumbers.parse(text, region)
-    except phonenumbers.NumberParseException:
-        raise Unusable(MALFORMED) from None
-    if not phonenumbers.is_valid_number_for_region(number, region):
-        raise Unusable(MALFORMED)
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-
-
-def normaliser(mapping: IdentityMapping) -> Normalise:
-    """The rule for this mapping's plain values."""
+def rule(mapping: IdentityMapping) -> Rule:
+    """How this mapping's plain values are normalised."""
     if mapping.target is Target.EMAIL_SHA256:
         if mapping.strip_plus or mapping.strip_dots:
             return strict_email(strip_plus=mapping.strip_plus, strip_dots=mapping.strip_dots)
-        return normalise_email
+        return EMAIL
     if mapping.target is Target.PHONE_SHA256:
         return phone(mapping.default_region)
-    return normalise_device_id
+    return DEVICE_ID
+
+
+class _Hash(Protocol):
+    @property
+    def digest_size(self) -> int: ...
+    def hexdigest(self) -> str: ...
+
+
+class _PlainWay(NamedTuple):
+    """The way of nearly all plain values of a mapping: in their normal form but for capitals and spaces around.
+
+    Attributes:
+        digest_length: a text that is so long is none of them.
+    """
+
+    digest_length: int
+    is_normal: Callable[[str], object]
+    algorithm: Callable[[bytes], _Hash]
+
+
+def _plain_way(mapping: IdentityMapping) -> _PlainWay:
+    algorithm = hashlib.md5 if mapping.target.endswith("_MD5") else hashlib.sha256
+    never = mapping.transformation is Transformation.NEVER
+    is_normal = (lambda _: False) if never else rule(mapping).is_normal
+    return _PlainWay(algorithm(b"").digest_size * 2, is_normal, algorithm)
+
+
+def _is_hex(text: str) -> bool:
+    try:
+        unhexlify(text)
+    except ValueError:
+        return False
+    return True
 
 
 def encoder(mapping: IdentityMapping, note: Callable[[bool], object] = bool) -> Encode:
@@ -220,24 +164,23 @@ def encoder(mapping: IdentityMapping, note: Callable[[bool], object] = bool) -> 
     Args:
         note: called when a digest is not passed on as it was given, with whether it was in upper case.
     """
-    algorithm = hashlib.md5 if mapping.target.endswith("_MD5") else hashlib.sha256
-    length = algorithm().digest_size * 2
-    normalise = normaliser(mapping)
+    way = _plain_way(mapping)
+    length, algorithm = way.digest_length, way.algorithm
+    normalise = rule(mapping).normalise
     may_be_digest = mapping.transformation is not Transformation.ALWAYS
     may_be_plain = mapping.transformation is not Transformation.NEVER
     is_device_id = not mapping.target.startswith(("EMAIL", "PHONE"))
 
     def encode(value: str) -> str:
         text = value.strip()
-        if len(text) == length and may_be_digest:
-            is_lower = _HEX(text) is not None
-            digest = text if is_lower else text.lower()
-            if is_lower or _HEX(digest) is not None:
-                if digest in _KNOWN_BAD:
-                    raise Unusable(KNOWN_BAD_DIGEST)
-                if digest is not value:
-                    note(not is_lower)
-                return digest
+        if len(text) == length and may_be_digest and _is_hex(text):
+            lower = text.lower()
+            digest = text if text == lower else lower
+            if digest in _KNOWN_BAD:
+                raise Unusable(KNOWN_BAD_DIGEST)
+            if digest is not value:
+                note(digest is lower)
+            return digest
         if not may_be_plain:
             raise Unusable(suspicion(text, length, is_device_id=False) or NOT_A_DIGEST)
         try:
@@ -285,8 +228,9 @@ class IdentityMap:
         namespaces = [namespace for namespace, _ in self._ways]
         slots = [self.targets.index(target) for _, target in self._ways]
         self._sources = tuple(zip(namespaces, slots, encoders, kinds.counts, strict=True))
-        short = zip(namespaces, encoders, kinds.units, strict=True)
-        self._short = tuple(short) if kinds.has_patterns else ()
+        ways = zip(namespaces, kinds.units, map(_plain_way, mappings), encoders, strict=True)
+        short = tuple((name, unit, *way, encode) for name, unit, way, encode in ways)
+        self._short = short if kinds.has_patterns else ()
 
     @property
     def sources(self) -> frozenset[str]:
@@ -304,24 +248,43 @@ class IdentityMap:
         kinds = self.kinds
         pattern = kinds.all_plain
         try:
-            for namespace, encode, unit in self._short:
+            for namespace, unit, digest_length, is_normal, algorithm, encode in self._short:
                 value = identities.get(namespace)
-                if type(value) is str:
+                if value is None:
+                    row.append(None)
+                    pattern -= unit
+                    continue
+                if type(value) is not str:
+                    return self._rows_of_any(identities)
+                text = value.strip()
+                if len(text) != digest_length and is_normal(plain := text.lower()):
+                    row.append(algorithm(plain.encode()).hexdigest())
+                else:
                     digest = encode(value)
                     row.append(digest)
                     if digest is value:
                         pattern += unit
-                else:
-                    row.append(None)
-                    pattern -= unit
-        except Unusable:
+        except (Unusable, UnicodeEncodeError):
             return self._rows_of_any(identities)
-        if kinds.sizes[pattern] == len(identities) > 0:
-            kinds.profiles[pattern] += 1
-            if kinds.odd:
-                kinds.settle()
-            return [row]
-        return self._rows_of_any(identities)
+        size = kinds.sizes[pattern]
+        if size == 0 or (size < len(identities) and not self._leaves_out_the_rest(identities)):
+            return self._rows_of_any(identities)
+        kinds.profiles[pattern] += 1
+        if kinds.odd:
+            kinds.settle()
+        return [row]
+
+    def _leaves_out_the_rest(self, identities: Mapping[str, object]) -> bool:
+        """Count what no mapping takes; False, without counting, when a mapped namespace is written in capitals."""
+        unmapped = 0
+        for name, value in identities.items():
+            if name not in self._namespaces:
+                if name.lower() in self._namespaces:
+                    return False
+                unmapped += _present(value)
+        if unmapped:
+            self.dropped[OTHER_SOURCE, UNMAPPED] += unmapped
+        return True
 
     def judge(self, identities: Mapping[str, object]) -> None:
         """Say why there are no rows: return when only unmapped namespaces are present.

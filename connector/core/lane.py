@@ -61,9 +61,6 @@ class Lane:
         self._veto = veto
         self._newest = Newest(slots)
         self.fences = Fences(slots)
-        self._slots = tuple(
-            zip(range(slots), self._newest.by_slot, self.fences.under_way, strict=True)
-        )
         self.waiting = Waiting()
         self.suspects = Suspects()
 
@@ -73,10 +70,12 @@ class Lane:
 
     def add(self, row: Row) -> None:
         """Take in the newest change of its identifiers."""
+        by_slot, under_way = self._newest.by_slot, self.fences.under_way
         fenced = False
         row.since = row.span.arrived
-        for (slot, newest, under_way), digest in zip(self._slots, row.digests):  # noqa: B905  hot
+        for slot, digest in enumerate(row.digests):
             if digest is not None:
+                newest = by_slot[slot]
                 older = newest.get(digest)
                 newest[digest] = row
                 if older is not None:
@@ -86,7 +85,7 @@ class Lane:
                     if older.urgent and row.action is older.action:
                         row.urgent = True
                     self._take_over(older, slot)
-                if digest in under_way:
+                if digest in under_way[slot]:
                     fenced = True
         if fenced or (self.fences.echoes and self.fences.echoed(row)):
             self.waiting.held_of(row).append(row)
@@ -118,7 +117,7 @@ class Lane:
         if not queue.live:
             return None
         full = self.room.is_full(queue)
-        rows = self._permitted(queue.take(self.room.fits))
+        rows = self._permitted(queue.take(self.room.fits, self.room.surely()))
         if not rows:
             return None
         by_rows = len(rows) >= self.room.limits.max_rows
@@ -220,11 +219,11 @@ class Lane:
 
     def _batch(self, rows: list[Row], trigger: str, inquiry: Inquiry | None = None) -> Batch:
         columns: dict[int, list[str]] = {}
-        for slot, _, under_way in self._slots:
-            column = [digest for row in rows if (digest := row.digests[slot]) is not None]
+        for slot, digests in enumerate(zip(*[row.digests for row in rows], strict=True)):
+            column = [*filter(None, digests)]
             if column:
                 columns[slot] = column
-                under_way.update(column)
+                self.fences.under_way[slot].update(column)
         self._newest.let_go_columns(columns)
         if rows[0].action is Action.ADD:
             self.fences.adding.append(columns)

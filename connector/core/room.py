@@ -45,6 +45,12 @@ class Room:
         """Whether one call can hold so many rows with so many identifiers."""
         return rows <= self.limits.max_rows and self._bytes(rows, cells) <= self.limits.max_bytes
 
+    def surely(self) -> int:
+        """How many rows fit even when each has all its identifiers; one always does."""
+        all_cells = self._bytes(1, self._slots) - _FRAME_BYTES
+        by_bytes = (self.limits.max_bytes - _FRAME_BYTES) // all_cells
+        return max(1, min(self.limits.max_rows, by_bytes))
+
     def is_full(self, queue: Queue) -> bool:
         """Whether one more row would not fit beside those that wait."""
         return queue.live > 0 and not self.fits(queue.live + 1, queue.cells + 1)

@@ -50,21 +50,26 @@ class Queue:
             elif len(self.rows) > _COMPACT_FROM + 2 * self.live:
                 self.rows = deque(row for row in self.rows if row.left)
 
-    def take(self, fits: Callable[[int, int], bool]) -> list[Row]:
-        """Take out rows from the front for as long as `fits(rows, cells)` holds; at least one."""
+    def take(self, fits: Callable[[int, int], bool], surely: int = 1) -> list[Row]:
+        """Take out rows from the front for as long as `fits(rows, cells)` holds.
+
+        Args:
+            surely: so many fit, whatever they hold: it is not asked about them.
+        """
         taken: list[Row] = []
         cells = 0
-        while self.live:
-            row = self.rows[0]
-            if row.left:
-                cells += row.left
-                if taken and not fits(len(taken) + 1, cells):
-                    break
-                taken.append(row)
-                row.queue = None
-                self.live -= 1
-                self.cells -= row.left
-            self.rows.popleft()
+        while len(taken) < self.live:
+            row = self.rows.popleft()
+            if not row.left:
+                continue
+            if len(taken) >= surely and not fits(len(taken) + 1, cells + row.left):
+                self.rows.appendleft(row)
+                break
+            cells += row.left
+            row.queue = None
+            taken.append(row)
+        self.live -= len(taken)
+        self.cells -= cells
         if self.live:
             self.since = self.rows[0].since
         else:

@@ -17,9 +17,9 @@ from connector.core.identity import (
     UNMAPPED,
     IdentityMapping,
     Target,
-    Unusable,
     encoder,
 )
+from connector.core.normal_forms import Unusable
 
 _HEX = re.compile(r"[0-9a-fA-F]+").fullmatch
 _DIGITS = {False: 64, True: 32}

@@ -1,6 +1,6 @@
 """The connector's own event shape: one JSON object in UTF-8 for one profile and one segment.
 
-Two ways lead to the same answer. Typed decoding takes the usual event - one string per namespace - at a third
+Two ways lead to the same answer. Typed decoding takes the usual event - strings, or lists of them - at a third
 of the cost; whatever does not fit it takes the general way, which alone knows what is wrong and says so.
 
 Of a key that stands twice in one object, the last counts, as in nearly every JSON reader.
@@ -44,7 +44,7 @@ class _Event(msgspec.Struct, gc=False):
     profile_id: str
     segment: str
     status: Literal["entered", "exited"]
-    identities: dict[str, str]
+    identities: dict[str, str | list[str | None] | None]
     timestamp: _Time = None
 
 
@@ -74,45 +74,45 @@ def decode(value: bytes) -> list[Membership]:
     """Decode one event; see Decode for the promise."""
     if len(value) > MOST_BRACKETS:
         refuse_too_complex(value)
-    if value.isascii():  # the typed decoder does not check the encoding of what it skips
-        try:
-            event = _decode_usual(value)
-        except (msgspec.MsgspecError, RecursionError):
-            return [_decode_any(value)]
-        return [
-            Membership(
-                event.segment,
-                _ACTIONS[event.status],
-                event.identities,
-                None,
-                None,
-                event.profile_id,
-            )
-        ]
-    return [_decode_any(value)]
+    try:
+        if not value.isascii():
+            value.decode()  # the typed decoder does not check the encoding of what it skips
+        event = _decode_usual(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return [_decode_any(value)]
+    return [
+        Membership(
+            event.segment,
+            _ACTIONS[event.status],
+            event.identities,
+            None,
+            None,
+            event.profile_id,
+        )
+    ]
 
 
 def _decode_and_consent(value: bytes) -> list[Membership]:
     """Likewise, with the event's own field as the consent."""
     if len(value) > MOST_BRACKETS:
         refuse_too_complex(value)
-    if value.isascii():
-        try:
-            event = _decode_usual_and_consent(value)
-        except (msgspec.MsgspecError, RecursionError):
-            return [_decode_any(value, _own_consent)]
-        return [
-            Membership(
-                event.segment,
-                _ACTIONS[event.status],
-                event.identities,
-                None,
-                None,
-                event.profile_id,
-                consent=_read(event.consent),
-            )
-        ]
-    return [_decode_any(value, _own_consent)]
+    try:
+        if not value.isascii():
+            value.decode()
+        event = _decode_usual_and_consent(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return [_decode_any(value, _own_consent)]
+    return [
+        Membership(
+            event.segment,
+            _ACTIONS[event.status],
+            event.identities,
+            None,
+            None,
+            event.profile_id,
+            consent=_read(event.consent),
+        )
+    ]
 
 
 def _decode_with(value: bytes, consent: Find) -> list[Membership]:

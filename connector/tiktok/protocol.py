@@ -127,28 +127,26 @@ def mapping_body(
     where the user has none. Written by joining prepared text, a tenth of the cost of a JSON encoder; every
     part that is not a digest of ours goes through one.
     """
-    slots = list(batch.columns)
     head = {
         "advertiser_ids": [advertiser_id],
         "action": batch.action.value,
-        "id_schema": [targets[slot].value for slot in slots],
+        "id_schema": [targets[slot].value for slot in batch.columns],
     }
-    rows = _rows([row.digests for row in batch.rows], slots, len(targets), audience_id)
-    return b'%b,"batch_data":[%b]}' % (orjson.dumps(head)[:-1], rows.encode())
+    rows = _rows(batch, _cell_start(), _cell_end(audience_id))
+    return f'{orjson.dumps(head)[:-1].decode()},"batch_data":[[{rows}]]}}'.encode()
 
 
-def _rows(rows: Sequence[list[str | None]], slots: list[int], width: int, audience_id: str) -> str:
-    start, end = _cell_start(), _cell_end(audience_id)
-    between = f"{end},{start}"
-    whole = len(slots) == width
-    texts = []
-    for row in rows:
-        cells = row if whole else [row[slot] for slot in slots]
-        if None in cells:
-            texts.append(",".join([f"{start}{one}{end}" if one else "{}" for one in cells]))
-        else:
-            texts.append(f"{start}{between.join(cells)}{end}")  # type: ignore[arg-type]
-    return f"[{'],['.join(texts)}]"
+def _rows(batch: Batch, start: str, end: str) -> str:
+    """The cells of all rows, between the brackets of the first and those of the last."""
+    columns = batch.columns.values()
+    if all(len(column) == len(batch.rows) for column in columns):
+        rows = map(f"{end},{start}".join, zip(*columns, strict=True))
+        return f"{start}{f'{end}],[{start}'.join(rows)}{end}"
+    cells = [
+        [f"{start}{digest}{end}" if (digest := row.digests[slot]) else "{}" for row in batch.rows]
+        for slot in batch.columns
+    ]
+    return "],[".join(map(",".join, zip(*cells, strict=True)))
 
 
 def _cell_start() -> str:

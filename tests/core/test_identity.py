@@ -11,9 +11,7 @@ import pytest
 from connector.core.identity import (
     DROP_REASONS,
     KNOWN_BAD_DIGEST,
-    MALFORMED,
     MOST_VALUES,
-    NO_COUNTRY_CODE,
     NOT_A_DIGEST,
     NOT_TEXT,
     OTHER_SOURCE,
@@ -23,10 +21,10 @@ from connector.core.identity import (
     IdentityMapping,
     Target,
     Transformation,
-    Unusable,
     encoder,
-    normaliser,
+    rule,
 )
+from connector.core.normal_forms import MALFORMED, NO_COUNTRY_CODE, Unusable
 from connector.core.suspicion import (
     ALREADY_HASHED,
     BASE64_DIGEST,
@@ -65,7 +63,7 @@ BARE_UUID = UUID.replace("-", "")
 def usable(mapping: IdentityMapping, value: str) -> str | None:
     """The value's normal form; None when it is not usable."""
     try:
-        return normaliser(mapping)(value.strip())
+        return rule(mapping).normalise(value.strip())
     except Unusable as unusable:
         reason = str(unusable)
     assert reason in {MALFORMED, NO_COUNTRY_CODE, ZERO_DEVICE_ID}

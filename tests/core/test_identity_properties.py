@@ -14,10 +14,10 @@ from connector.core.identity import (
     IdentityMapping,
     Target,
     Transformation,
-    Unusable,
     encoder,
-    normaliser,
+    rule,
 )
+from connector.core.normal_forms import EMAIL, Unusable
 from connector.errors import InvalidRecord
 from tests.core.strategies import many
 
@@ -90,7 +90,7 @@ def test_what_is_hashed_already_is_not_hashed_again(mapping: IdentityMapping, va
 @many
 @given(mappings, values)
 def test_a_normal_form_is_its_own(mapping: IdentityMapping, value: str) -> None:
-    normalise = normaliser(mapping)
+    normalise = rule(mapping).normalise
     try:
         normal = normalise(value.strip())
     except Unusable:
@@ -98,6 +98,26 @@ def test_a_normal_form_is_its_own(mapping: IdentityMapping, value: str) -> None:
 
     assert normalise(normal) == normal
     assert normalise(f" {value}\t".strip()) == normal
+
+
+@many
+@given(mappings, values | values.map(str.upper) | values.map("\u2003{}\n".format))
+def test_a_row_holds_what_the_encoder_makes_of_a_value(
+    mapping: IdentityMapping, value: str
+) -> None:
+    digest = digest_of(mapping, value)
+    identities = IdentityMap([mapping])
+
+    assert identities.rows({"source": value}) == ([] if digest is None else [[digest]])
+    assert sum(identities.kinds.totals().values()) == (digest is not None)
+
+
+def test_no_space_of_any_script_can_stand_in_an_address() -> None:
+    chars = [chr(code) for code in range(0x11000)]
+
+    for place in ("a{}b@c.de", "a@{}c.de", "a@c{}c.de", "a@c.d{}e"):
+        spaces = [char for char in chars if not EMAIL.is_normal(place.format(char))]
+        assert spaces == [char for char in chars if char.isspace() or char == "@"]
 
 
 @many

@@ -6,7 +6,8 @@ import phonenumbers
 import pytest
 from phonenumbers import PhoneNumber, PhoneNumberFormat, PhoneNumberType
 
-from connector.core.identity import MALFORMED, IdentityMapping, Target, Unusable, encoder
+from connector.core.identity import IdentityMapping, Target, encoder
+from connector.core.normal_forms import MALFORMED, Unusable
 
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
 
