@@ -104,7 +104,7 @@ def _native(consent: object) -> Tree:
 
 
 def _native_general(consent: object) -> Tree:
-    return _native(consent) | test_native.NON_ASCII
+    return _native(consent) | test_native.NOT_TYPED
 
 
 def _at_a_path(consent: object) -> Tree:

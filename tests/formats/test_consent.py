@@ -19,7 +19,7 @@ from tests.formats import test_debezium, test_mparticle, test_rudderstack
 from tests.formats.consenting import GIVEN, NOT_GIVEN, SAMPLES, Sample, told
 from tests.formats.mutations import MARKER, broken
 from tests.formats.strategies import few, trees
-from tests.formats.test_native import NON_ASCII, event
+from tests.formats.test_native import NOT_TYPED, event
 
 each = pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)
 
@@ -127,7 +127,7 @@ def native_consent(value: bytes) -> object:
     return one.consent
 
 
-both_ways = pytest.mark.parametrize("beside", [{}, NON_ASCII], ids=["typed", "general"])
+both_ways = pytest.mark.parametrize("beside", [{}, NOT_TYPED], ids=["typed", "general"])
 
 
 @both_ways

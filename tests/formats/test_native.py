@@ -22,6 +22,10 @@ def event(**changes: Any) -> dict[str, Any]:
     return {key: value for key, value in tree.items() if value is not ...}
 
 
+NOT_TYPED: dict[str, Any] = {"timestamp": "some day"}
+"""A field with which an event takes the general way; it is counted, and refuses nothing."""
+
+
 def general(value: bytes) -> list[Membership]:
     """What the typed way does not take is decoded so."""
     return [_decode_any(value)]
