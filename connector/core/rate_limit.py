@@ -78,6 +78,12 @@ class RateLimit:
         self._recover(now)
         self._last = max(self._next(), now - _SLACK_SECONDS)
 
+    def reserve(self, now: float) -> float:
+        """Take the next call that may start, before all who wait for one; the seconds until it. Not without a share."""
+        delay = self.delay(now)
+        self.take(now + delay)
+        return delay
+
     def accepted(self) -> None:
         """TikTok answered a call without complaining of too many."""
         self._is_proven = True

@@ -23,7 +23,10 @@ _FORGET_SECONDS = 7200.0
 
 _LOOK_SECONDS = 1.0
 _MOST_LOOKS = 60
-"""In a minute without a moment in which the allowance is unused, delivery needs all of it."""
+"""In a minute without a moment in which the allowance is unused, delivery needs all of it: then it gives up one call."""
+
+_MOST_WAIT_SECONDS = 5.0
+"""TikTok takes no calls for longer: another time."""
 
 _MOST_IDS = 100
 """What one call of custom_audience/get or list takes."""
@@ -138,7 +141,7 @@ class MatchedUsers:
             self._told[AudienceKey(account.name, audience_id)] = (count, now)
 
     async def _turn(self) -> bool:
-        """Take a call of the allowance if it is unused at a chance moment; whether there was one.
+        """Take a call of the allowance that is unused at a chance moment, or after a while any; whether there was one.
 
         Whoever delivers takes each call as soon as it may: where the allowance is scarce no such moment comes.
         """
@@ -148,7 +151,10 @@ class MatchedUsers:
                 self._rate.take(now)
                 return True
             await self._sleep(_LOOK_SECONDS)
-        return False
+        if self._rate.delay(self._clock()) > _MOST_WAIT_SECONDS:
+            return False
+        await asyncio.sleep(self._rate.reserve(self._clock()))
+        return True
 
     async def _sleep(self, seconds: float) -> None:
         """Sleep for about so long."""

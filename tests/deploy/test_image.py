@@ -187,7 +187,8 @@ def test_it_streams_from_kafka_to_tiktok_and_a_stop_loses_nothing(
         # Slow enough that the stop comes in the middle of calls.
         emulator.faults({"endpoint": "segment/mapping", "probability": 1.0, "delay": 0.3})
         deployment = _deployment(tmp_path, broker, emulator)
-        deployment.feed(generate(Traffic(events=20_000, profiles=4_000, segments=len(SEGMENTS))))
+        traffic = Traffic(events=50_000, profiles=25_000, segments=len(SEGMENTS))
+        deployment.feed(generate(traffic))
         files = {
             "/etc/connector/connector.yaml": deployment.config,
             "/run/secrets/tiktok_emea": deployment.token_file,
