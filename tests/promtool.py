@@ -10,7 +10,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-_LOCK = Path(__file__).parents[1] / ".cache" / "promtool.lock"
+_LOCK = Path(__file__).parents[1] / ".cache" / "apt.lock"
+"""One for all that the tests install: apt-get does not wait for another one."""
 
 _WAYS = """\
 The tests need promtool and found none. Either of these gives it:

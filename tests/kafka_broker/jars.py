@@ -14,6 +14,8 @@ from pathlib import Path
 
 POM = Path(__file__).with_name("pom.xml")
 CACHE = Path(__file__).parents[2] / ".cache" / "kafka-jars"
+APT_LOCK = Path(__file__).parents[2] / ".cache" / "apt.lock"
+"""One for all that the tests install: apt-get does not wait for another one."""
 OLDEST_JAVA = 17  # Apache Kafka 4 runs its brokers on Java 17 or newer
 BOOTSTRAP_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
 
@@ -76,10 +78,13 @@ def _install_java_and_maven() -> None:
     if os.geteuid() != 0:
         raise KafkaNotFound("not run as root, so Java and Maven were not installed.")
     packages = [f"openjdk-{OLDEST_JAVA}-jre-headless", "maven"]
-    for command in (["update"], ["install", "--yes", "--no-install-recommends", *packages]):
-        installed = _run(["apt-get", "--quiet", *command], DEBIAN_FRONTEND="noninteractive")
-        if installed.returncode != 0:
-            raise KafkaNotFound(f"apt-get {command[0]} failed:\n{installed.stdout[-2000:]}")
+    APT_LOCK.parent.mkdir(exist_ok=True)
+    with APT_LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for command in (["update"], ["install", "--yes", "--no-install-recommends", *packages]):
+            installed = _run(["apt-get", "--quiet", *command], DEBIAN_FRONTEND="noninteractive")
+            if installed.returncode != 0:
+                raise KafkaNotFound(f"apt-get {command[0]} failed:\n{installed.stdout[-2000:]}")
     if not _java_is_enough() or shutil.which("mvn") is None:
         raise KafkaNotFound("Java or Maven is still not there after apt-get install.")
 
