@@ -7,19 +7,18 @@ is done when both have ended. Knows neither Kafka's client nor TikTok.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from connector.core.batch import Row
 from connector.core.checkpoint import Checkpoint, Span
 from connector.core.identity import Digests, IdentityMap
-from connector.core.model import Action, Chunk, Partition, Record
+from connector.core.model import Chunk, Partition, Record
 from connector.core.suppression import Status
 from connector.delivery.accounts import Audience
 from connector.delivery.backlog import Backlog
 from connector.errors import InvalidRecord
 from connector.formats.suppression import decode
-from connector.governance.keeper import Keeper
+from connector.governance.keeper import Keeper, Touch, urgent_delete
 from connector.record_letters import RecordLetters
 from connector.telemetry.events import IntakeEvents
 
@@ -27,8 +26,6 @@ _GRACE_SECONDS = 5.0
 """A replica that does not know of an entry for so long starts no call: see connector.governance.keeper."""
 
 _LOOK_SECONDS = 0.25
-
-Touch = Callable[[Iterable[Audience]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,13 +193,9 @@ class Erasure:
                 own = audience.restrict(digests)
                 if own is None:
                     continue
-                left = len(own) - own.count(None)
-                row = Row(
-                    own, left, Action.DELETE, order.span, record.offset, timestamp_ms, record.key
-                )
-                row.urgent = True
                 order.deletes += 1
                 self._rows += 1
+                row = urgent_delete(own, order.span, record, timestamp_ms)
                 self._backlog.accept(audience, row)
                 touched.add(audience)
 

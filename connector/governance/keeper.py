@@ -174,12 +174,17 @@ class Keeper:
                     digest if digest and may_add(slot, digest) else None
                     for slot, digest in enumerate(digests)
                 ]
-                left = len(own) - own.count(None)
-                if left:
-                    row = Row(own, left, Action.DELETE, span, record.offset, -1, record.key)
-                    row.urgent = True
-                    backlog.accept(audience, row)
+                if any(own):
+                    backlog.accept(audience, urgent_delete(own, span, record, -1))
                     touched.add(audience)
+
+
+def urgent_delete(digests: Digests, span: Span, record: Record, timestamp_ms: int) -> Row:
+    """The delete of these identifiers that an entry's record asks for: it goes before all that is not urgent."""
+    left = len(digests) - digests.count(None)
+    row = Row(digests, left, Action.DELETE, span, record.offset, timestamp_ms, record.key)
+    row.urgent = True
+    return row
 
 
 class _Nowhere:
