@@ -8,9 +8,15 @@ import functools
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
-_LOCK = Path(__file__).parents[2] / ".cache" / "apt.lock"
+_LOCK = Path(__file__).parents[1] / ".cache" / "apt.lock"
+"""One for all that the tests install: apt-get does not wait for another one."""
+
+
+class NotInstalled(Exception):  # noqa: N818 - it is about a thing, not a fault in the code
+    """Packages that are not there and could not be installed; the text says why."""
 
 
 class ProgramNotFound(Exception):  # noqa: N818 - it is about a thing, not a fault in the code
@@ -27,41 +33,46 @@ class ProgramNotFound(Exception):  # noqa: N818 - it is about a thing, not a fau
 
 @functools.cache
 def program(name: str, *, package: str) -> str:
-    """The program's path. Raises ProgramNotFound where it is not there and cannot be installed.
-
-    Safe to call from several processes at once: one installs, the others wait for it.
-    """
+    """The program's path. Raises ProgramNotFound where it is not there and cannot be installed."""
+    try:
+        install(package, unless=lambda: shutil.which(name) is not None)
+    except NotInstalled as error:
+        raise ProgramNotFound(name, package, str(error)) from None
     found = shutil.which(name)
     if found is None:
-        _LOCK.parent.mkdir(exist_ok=True)
-        with _LOCK.open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            found = shutil.which(name) or _install(name, package)
+        raise ProgramNotFound(name, package, "it is still not there after apt-get install.")
     return found
 
 
-def _install(name: str, package: str) -> str:
+def install(*packages: str, unless: Callable[[], bool]) -> None:
+    """Install these, unless what they bring is there. Raises NotInstalled.
+
+    Safe to call from several processes at once: one installs, the others wait for it.
+    """
+    if unless():
+        return
+    _LOCK.parent.mkdir(exist_ok=True)
+    with _LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not unless():
+            _install(packages)
+
+
+def _install(packages: tuple[str, ...]) -> None:
     if not Path("/etc/debian_version").exists() or shutil.which("apt-get") is None:
-        raise ProgramNotFound(
-            name, package, "this is not Debian or Ubuntu, so it was not installed."
-        )
+        raise NotInstalled("this is not Debian or Ubuntu, so it was not installed.")
     if os.geteuid() != 0:
-        raise ProgramNotFound(name, package, "not run as root, so it was not installed.")
-    for command in (["update"], ["install", "--yes", "--no-install-recommends", package]):
+        raise NotInstalled("not run as root, so it was not installed.")
+    for command in (["update"], ["install", "--yes", "--no-install-recommends", *packages]):
         done = subprocess.run(
             ["apt-get", "--quiet", *command],
             check=False,
             text=True,
+            errors="replace",
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
         )
         if done.returncode != 0:
-            raise ProgramNotFound(
-                name, package, f"apt-get {command[0]} failed:\n{done.stdout[-2000:]}"
-            )
-    found = shutil.which(name)
-    if found is None:
-        raise ProgramNotFound(name, package, "it is still not there after apt-get install.")
-    return found
+            raise NotInstalled(f"apt-get {command[0]} failed:\n{done.stdout[-2000:]}")

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from tests.deploy.debian import program
+from tests.debian import program
 from tests.end_to_end.deployment import free_port, get, until
 
 JOB = "tiktok-connector"

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.chaos.load import LOAD_IDENTITIES, Load
-from tests.deploy.debian import program
+from tests.debian import program
 from tests.end_to_end.deployment import (
     FIRST_AUDIENCE,
     TOKEN,

@@ -5,17 +5,16 @@ Never a skip: a machine without Kafka fails the tests, with the ways to mend it.
 
 import fcntl
 import hashlib
-import os
 import re
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
+from tests.debian import NotInstalled, install
+
 POM = Path(__file__).with_name("pom.xml")
 CACHE = Path(__file__).parents[2] / ".cache" / "kafka-jars"
-APT_LOCK = Path(__file__).parents[2] / ".cache" / "apt.lock"
-"""One for all that the tests install: apt-get does not wait for another one."""
 OLDEST_JAVA = 17  # Apache Kafka 4 runs its brokers on Java 17 or newer
 BOOTSTRAP_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
 
@@ -73,23 +72,19 @@ def _java_is_enough() -> bool:
 
 
 def _install_java_and_maven() -> None:
-    if not Path("/etc/debian_version").exists() or shutil.which("apt-get") is None:
-        raise KafkaNotFound("this is not Debian or Ubuntu, so Java and Maven were not installed.")
-    if os.geteuid() != 0:
-        raise KafkaNotFound("not run as root, so Java and Maven were not installed.")
-    packages = [f"openjdk-{OLDEST_JAVA}-jre-headless", "maven"]
-    APT_LOCK.parent.mkdir(exist_ok=True)
-    with APT_LOCK.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for command in (["update"], ["install", "--yes", "--no-install-recommends", *packages]):
-            installed = _run(["apt-get", "--quiet", *command], DEBIAN_FRONTEND="noninteractive")
-            if installed.returncode != 0:
-                raise KafkaNotFound(f"apt-get {command[0]} failed:\n{installed.stdout[-2000:]}")
-    if not _java_is_enough() or shutil.which("mvn") is None:
+    try:
+        install(f"openjdk-{OLDEST_JAVA}-jre-headless", "maven", unless=_is_java_there)
+    except NotInstalled as error:
+        raise KafkaNotFound(f"Java and Maven: {error}") from None
+    if not _is_java_there():
         raise KafkaNotFound("Java or Maven is still not there after apt-get install.")
 
 
-def _run(command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+def _is_java_there() -> bool:
+    return _java_is_enough() and shutil.which("mvn") is not None
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command,
         check=False,
@@ -97,5 +92,4 @@ def _run(command: list[str], **environment: str) -> subprocess.CompletedProcess[
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env={**os.environ, **environment},
     )

@@ -13,8 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.debian import program
 from tests.deploy.alerts.rules import ALERTMANAGER
-from tests.deploy.debian import program
 from tests.end_to_end.deployment import get, until
 
 PACKAGE = "prometheus-alertmanager"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.deploy.debian import program
+from tests.debian import program
 from tests.deploy.grafana.drawing import COLUMN, height, page
 from tests.deploy.grafana.reading import dashboard, filled
 from tests.deploy.loaded import MISSING_AUDIENCE, OTHER_TOKEN, loaded_connector

@@ -9,7 +9,7 @@ import hashlib
 import subprocess
 from pathlib import Path
 
-from tests.deploy.debian import program
+from tests.debian import program
 
 _CACHE = Path(__file__).parents[3] / ".cache" / "image-base"
 _SUITE = "bookworm"

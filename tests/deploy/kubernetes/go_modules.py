@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.deploy.debian import program
+from tests.debian import program
 
 _CACHE = Path(__file__).parents[3] / ".cache"
 
