@@ -173,16 +173,8 @@ def test_what_the_answer_tells_of_others_is_not_taken() -> None:
     run(test())
 
 
-@pytest.mark.parametrize(
-    ("failing", "ways"),
-    [
-        (SERVER_ERROR, [GET]),
-        (RATE_LIMITED, [GET]),
-        (DENIED, [GET, LIST]),
-        (NO_AUDIENCE, [GET, LIST]),
-    ],
-)
-def test_a_failure_keeps_the_last_number_for_two_hours(failing: Outcome, ways: list[str]) -> None:
+@pytest.mark.parametrize("failing", [SERVER_ERROR, RATE_LIMITED, DENIED, NO_AUDIENCE])
+def test_a_failure_keeps_the_last_number_for_two_hours(failing: Outcome) -> None:
     async def test() -> None:
         rig = Asking()
         async with rig.asking():
@@ -190,7 +182,6 @@ def test_a_failure_keeps_the_last_number_for_two_hours(failing: Outcome, ways: l
             rig.at_emea.failing = failing
             await asyncio.sleep(QUARTER * 7)
             assert rig.matched_users.of(EMEA[0]) == 1000
-            assert rig.at_emea.ways() == [GET, *ways * 7]
             await asyncio.sleep(QUARTER)
             assert rig.matched_users.of(EMEA[0]) is None
             assert rig.gauges() == {APAC[0]: 70}
@@ -198,6 +189,51 @@ def test_a_failure_keeps_the_last_number_for_two_hours(failing: Outcome, ways: l
             await asyncio.sleep(QUARTER)
             assert rig.matched_users.of(EMEA[0]) == 1000
         assert rig.rate.rate == rig.rate.share  # whatever was answered, the pace of delivery stays
+
+    run(test())
+
+
+@pytest.mark.parametrize("failing", [DENIED, NO_AUDIENCE])
+def test_after_a_refusal_it_is_asked_in_both_ways_each_quarter_of_an_hour(failing: Outcome) -> None:
+    async def test() -> None:
+        rig = Asking()
+        rig.at_emea.failing = failing
+        async with rig.asking():
+            await asyncio.sleep(120 + QUARTER * 7)
+        assert rig.at_emea.ways() == [GET, LIST] * 8
+
+    run(test())
+
+
+@pytest.mark.parametrize("failing", [SERVER_ERROR, RATE_LIMITED])
+def test_after_a_failure_it_is_asked_again_each_minute_until_it_tells(failing: Outcome) -> None:
+    async def test() -> None:
+        rig = Asking()
+        rig.at_emea.failing = failing
+        async with rig.asking():
+            await asyncio.sleep(210)
+            assert rig.at_emea.ways() == [GET] * 3
+            rig.at_emea.failing = None
+            await asyncio.sleep(60)
+            assert rig.matched_users.of(EMEA[0]) == 1000
+            await asyncio.sleep(600)
+        assert rig.at_emea.ways() == [GET] * 4
+        assert rig.at_apac.ways() == [GET]  # the other account has answered
+
+    run(test())
+
+
+def test_an_account_is_asked_a_minute_after_it_was_seen_in_trouble() -> None:
+    async def test() -> None:
+        rig = Asking()
+        async with rig.asking():
+            await asyncio.sleep(30)
+            rig.accounts["emea"].unreachable = "timeout"
+            await asyncio.sleep(60)
+            assert rig.at_emea.asked == []
+            rig.accounts["emea"].unreachable = None
+            await asyncio.sleep(40)
+        assert rig.at_emea.ways() == [GET]
 
     run(test())
 

@@ -8,7 +8,7 @@ import asyncio
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from connector.core.outcome import Delivered, Outcome, Retryable
 from connector.core.rate_limit import RateLimit
@@ -19,6 +19,9 @@ from connector.telemetry.events import AUDIENCES, DeliveryEvents
 
 _FIRST_SECONDS = 60.0
 _EVERY_SECONDS = 900.0
+_AGAIN_SECONDS = 60.0
+"""After a call that TikTok may answer better soon, or none because the account was in trouble."""
+
 _FORGET_SECONDS = 7200.0
 
 _LOOK_SECONDS = 1.0
@@ -90,12 +93,10 @@ class MatchedUsers:
         self._told = {key: self._told[key] for key in self._audiences if key in self._told}
 
     async def run(self) -> None:
-        """Ask shortly after the start, and every quarter of an hour."""
-        await self._sleep(_FIRST_SECONDS)
-        while True:
+        """Ask shortly after the start, and every quarter of an hour; sooner again where something stood in the way."""
+        async with asyncio.TaskGroup() as accounts:
             for account in self._lookups:
-                await self._ask_account(account)
-            await self._sleep(_EVERY_SECONDS)
+                accounts.create_task(self._follow(account))
 
     def of(self, audience: AudienceKey) -> int | None:
         """How many users TikTok matched; None while that is not known."""
@@ -111,12 +112,19 @@ class MatchedUsers:
         for users, audience in heapq.nsmallest(_MOST_GAUGES, known):
             metrics.audience_matched_users.set(users, *audience)
 
-    async def _ask_account(self, account: Account) -> None:
-        """Ask for all of an account's audiences, unless it is in trouble, until TikTok is."""
+    async def _follow(self, account: Account) -> NoReturn:
+        await self._sleep(_FIRST_SECONDS)
+        while True:
+            is_answered = await self._ask_account(account)
+            await self._sleep(_EVERY_SECONDS if is_answered else _AGAIN_SECONDS)
+
+    async def _ask_account(self, account: Account) -> bool:
+        """Ask for all of an account's audiences, unless it is in trouble, until TikTok is; whether all were asked for."""
         ids = (one.audience_id for one in self._audiences if one.destination == account.name)
         for some in _chunks(ids):
             if account.trouble or not await self._ask(account, some):
-                return
+                return False
+        return True
 
     async def _ask(self, account: Account, ids: Sequence[str]) -> bool:
         """Ask for these at once, and in the other way when one of them spoils it; whether to go on."""
