@@ -307,6 +307,22 @@ def test_while_delivery_needs_all_of_the_allowance_one_call_in_a_quarter_of_an_h
     assert min(after - before for before, after in pairwise(times)) >= 1.04 / 2.0 - 0.006
 
 
+def test_the_second_way_of_asking_does_not_wait_for_a_call_to_spare() -> None:
+    async def test() -> None:
+        rig = Asking(EMEA, qps=2.0)
+        del rig.at_emea.users["2"]
+        async with rig.asking():
+            while rig.now < 150:
+                for number in (1, 2, 3):
+                    rig.put(number, [f"{rig.now:064.3f}"])
+                await asyncio.sleep(0.5)
+        (first, _, _), (second, _, _) = rig.at_emea.asked
+        assert rig.at_emea.ways() == [GET, LIST]
+        assert second - first < 2.0
+
+    run(test())
+
+
 def test_without_a_share_of_the_allowance_nothing_is_asked() -> None:
     async def test() -> None:
         rig = Asking()

@@ -129,8 +129,12 @@ class MatchedUsers:
     async def _ask(self, account: Account, ids: Sequence[str]) -> bool:
         """Ask for these at once, and in the other way when one of them spoils it; whether to go on."""
         lookup = self._lookups[account]
-        for endpoint, ask in zip(AUDIENCES, (lookup.details, lookup.listing), strict=True):
-            if not await self._turn():
+        ways = (
+            (_MOST_LOOKS, lookup.details),
+            (0, lookup.listing),
+        )  # the second finishes what the first began
+        for endpoint, (looks, ask) in zip(AUDIENCES, ways, strict=True):
+            if not await self._turn(looks):
                 return False
             begun = self._clock()
             outcome, users = await ask(ids)
@@ -148,12 +152,12 @@ class MatchedUsers:
         for audience_id, count in users.items():
             self._told[AudienceKey(account.name, audience_id)] = (count, now)
 
-    async def _turn(self) -> bool:
-        """Take a call of the allowance that is unused at a chance moment, or after a while any; whether there was one.
+    async def _turn(self, looks: int) -> bool:
+        """Take a call of the allowance that is unused at one of so many chance moments, or then any; whether there was one.
 
         Whoever delivers takes each call as soon as it may: where the allowance is scarce no such moment comes.
         """
-        for _ in range(_MOST_LOOKS):
+        for _ in range(looks):
             now = self._clock()
             if self._rate.delay(now) <= 0.0:
                 self._rate.take(now)

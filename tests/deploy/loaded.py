@@ -40,6 +40,10 @@ SUPPRESSED = (
 EVENTS_PER_SECOND = 150
 """Little: what counts is that everything happens, on a machine that does other things, too."""
 
+SERIES_PATIENCE = 270.0
+"""Every series of it is there after so long, in seconds. Most are within some; how many users were matched is asked for a
+minute after the start, when a call is to spare or after another minute, and again after each failure."""
+
 _LONGEST_SECONDS = 900.0
 _CALLS_ALLOWED = 8
 _CALLS_TRIED = 12

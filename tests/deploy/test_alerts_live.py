@@ -15,7 +15,7 @@ import yaml
 
 from tests.deploy.alerts.alertmanager import SECRET, Alertmanager, Notice, Receiver, copied_config
 from tests.deploy.alerts.rules import PROMETHEUS, RULES, rules
-from tests.deploy.loaded import MISSING_AUDIENCE, Loaded, loaded_connector
+from tests.deploy.loaded import MISSING_AUDIENCE, SERIES_PATIENCE, Loaded, loaded_connector
 from tests.deploy.prometheus import Prometheus
 from tests.end_to_end.deployment import free_port, until
 from tests.kafka_broker import Cluster
@@ -155,4 +155,4 @@ def test_each_selector_finds_a_series_of_a_loaded_connector(
     prometheus: Prometheus, selector: str
 ) -> None:
     # How many users were matched is asked for a minute after the start, when a call is to spare.
-    until(lambda: bool(prometheus.query(selector)), 150, f"a series of {selector}")
+    until(lambda: bool(prometheus.query(selector)), SERIES_PATIENCE, f"a series of {selector}")

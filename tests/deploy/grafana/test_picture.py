@@ -9,6 +9,7 @@ from tests.deploy.grafana.drawing import COLUMN, NOTHING, height, page
 from tests.deploy.grafana.picture import chosen, draw, photograph
 from tests.deploy.grafana.reading import dashboard, panels
 from tests.deploy.grafana.units import shown
+from tests.deploy.loaded import SERIES_PATIENCE
 from tests.deploy.prometheus import Prometheus, Series
 from tests.end_to_end.deployment import until
 
@@ -66,7 +67,7 @@ def test_a_browser_renders_the_page_with_something_on_every_panel(
         draw(prometheus, tree, 30, file)
         return NOTHING not in file.read_text()
 
-    until(is_full, 150, "something to show on every panel")  # matched users come after a minute
+    until(is_full, SERIES_PATIENCE, "something to show on every panel")
     photograph(file, picture, (24 * COLUMN, height(tree)))
     data = picture.read_bytes()
 
