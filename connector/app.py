@@ -15,7 +15,8 @@ from connector.assembly import Parts
 from connector.errors import ConnectorError
 from connector.front import Front
 from connector.reload import Reload
-from connector.settings import Secrets, Settings
+from connector.settings.credentials import Secrets
+from connector.settings.model import Settings
 from connector.watchdog import LOOP_SECONDS, LoopGuard, Watchdog, signs_of_life
 
 Result = TypeVar("Result")

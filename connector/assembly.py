@@ -19,7 +19,8 @@ from connector.kafka.source import KafkaSource
 from connector.pauses import Pauses
 from connector.pipeline import Pipeline
 from connector.record_letters import RECORD_REASONS, RecordLetters
-from connector.settings import Secrets, Settings
+from connector.settings.credentials import Secrets
+from connector.settings.model import Settings
 from connector.telemetry import logs
 from connector.telemetry.series import Closed, prepare
 from connector.tiktok import protocol

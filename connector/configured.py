@@ -29,7 +29,9 @@ from connector.governance.erasure import ErasureRules
 from connector.kafka.security import Security
 from connector.kafka.source import SourceConfig
 from connector.pauses import ReadingBounds
-from connector.settings import MappingSettings, Secrets, Settings, TopicSettings
+from connector.settings.credentials import Secrets
+from connector.settings.model import Settings
+from connector.settings.topics import MappingSettings, TopicSettings
 
 FORMATS: dict[str, Format] = {
     "native": native.FORMAT,

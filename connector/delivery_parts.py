@@ -26,7 +26,8 @@ from connector.delivery.row_letters import RowLetters
 from connector.delivery.settlement import Clocks, Settlement
 from connector.kafka.dead_letters import KafkaDeadLetters
 from connector.kafka.security import Security
-from connector.settings import Secrets, Settings
+from connector.settings.credentials import Secrets
+from connector.settings.model import Settings
 from connector.suppression_parts import SuppressionParts
 from connector.telemetry.catalogue import Catalogue
 from connector.telemetry.events import DeliveryEvents, IntakeEvents, LifeEvents

@@ -15,7 +15,8 @@ from connector.history import History
 from connector.lags import Lags
 from connector.operations import Operations
 from connector.reload import Reload
-from connector.settings import Secrets, Settings
+from connector.settings.credentials import Secrets
+from connector.settings.model import Settings
 from connector.snapshot import Snapshot
 from connector.status import Status
 from connector.telemetry.access import AccessEvents

@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from connector.errors import SettingsError
-from connector.settings import (
-    Settings,
-    changes,
-    denials,
-    load,
-    path_of,
-    resolve_secrets,
-    without_secrets,
-)
+from connector.settings.changes import changes
+from connector.settings.credentials import resolve_secrets
+from connector.settings.document import path_of
+from connector.settings.load import load
+from connector.settings.model import Settings
+from connector.settings.policy import denials
+from connector.settings.shown import without_secrets
 from connector.telemetry.reloads import ReloadEnd, ReloadEvents
 
 _LOOK_SECONDS = 1.0

@@ -19,7 +19,7 @@ from connector.governance.people import People
 from connector.kafka.follower import Follower
 from connector.kafka.security import Security
 from connector.record_letters import RecordLetters
-from connector.settings import Settings
+from connector.settings.model import Settings
 from connector.telemetry.events import IntakeEvents
 
 _SALT_BYTES = 32

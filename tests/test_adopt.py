@@ -12,8 +12,9 @@ import structlog
 from connector.assembly import Parts
 from connector.core.model import Partition
 from connector.core.recency import Recency
-from connector.settings import Settings, resolve_secrets
 from connector.settings.changes import _RELOADABLE
+from connector.settings.credentials import resolve_secrets
+from connector.settings.model import Settings
 from tests.settings.trees import TOKENS, changed, load_tree
 
 ROUTE = {"segment": "new", "destination": "emea", "audience_id": "7100000000000000009"}

@@ -16,7 +16,7 @@ from connector.core.consent import Consent
 from connector.core.model import Action
 from connector.errors import InvalidRecord
 from connector.formats.paths import Path as Expression
-from connector.settings import TopicSettings
+from connector.settings.topics import TopicSettings
 from tests.settings.trees import changed, load_tree
 
 PAGE_TEXT = (Path(__file__).parent.parent / "docs" / "consent.md").read_text("utf-8")

@@ -12,7 +12,8 @@ import yaml
 from structlog.testing import capture_logs
 
 from connector.reload import Reload
-from connector.settings import Settings, load
+from connector.settings.load import load
+from connector.settings.model import Settings
 from connector.telemetry.catalogue import Catalogue
 from connector.telemetry.reloads import ReloadEnd, ReloadEvents
 from connector.telemetry.series import Closed, prepare

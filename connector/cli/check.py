@@ -20,7 +20,9 @@ from connector.core.outcome import Delivered, Outcome
 from connector.core.rate_limit import RateLimit
 from connector.errors import ConnectorError
 from connector.kafka.inspection import Cluster, Topic, inspect
-from connector.settings import DestinationSettings, Secrets, Settings, read_policy
+from connector.settings.credentials import Secrets
+from connector.settings.model import DestinationSettings, Settings
+from connector.settings.policy import read as read_policy
 from connector.tiktok.client import TikTokClient
 from connector.tiktok.inspection import Account, Audience, Inspector
 

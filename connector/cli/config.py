@@ -3,7 +3,9 @@
 import argparse
 import os
 
-from connector.settings import Secrets, Settings, load, resolve_secrets
+from connector.settings.credentials import Secrets, resolve_secrets
+from connector.settings.load import load
+from connector.settings.model import Settings
 
 
 def read(options: argparse.Namespace) -> tuple[Settings, Secrets]:

@@ -22,7 +22,8 @@ from connector.replay.choice import Wanted
 from connector.replay.letters import REASONS
 from connector.replay.summary import Fate, Summary
 from connector.replay.survey import Survey
-from connector.settings import Secrets, Settings
+from connector.settings.credentials import Secrets
+from connector.settings.model import Settings
 from connector.telemetry import logs
 
 _SHARE = 0.1

@@ -30,7 +30,9 @@ from connector.core.suppression import SuppressionList
 from connector.errors import ConnectorError, SettingsError
 from connector.explanation import UNREADABLE, Explainer
 from connector.kafka.lookup import record_at
-from connector.settings import Secrets, Settings, TopicSettings
+from connector.settings.credentials import Secrets
+from connector.settings.model import Settings
+from connector.settings.topics import TopicSettings
 from connector.telemetry import logs
 
 _PLACE = re.compile(r"([A-Za-z0-9._-]{1,249}):([0-9]{1,9}):([0-9]{1,18})")

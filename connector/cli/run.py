@@ -8,7 +8,8 @@ from pathlib import Path
 
 from connector.cli.config import read
 from connector.errors import ConnectorError
-from connector.settings import Secrets, Settings
+from connector.settings.credentials import Secrets
+from connector.settings.model import Settings
 from connector.telemetry import logs
 
 

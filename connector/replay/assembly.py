@@ -20,7 +20,8 @@ from connector.replay.pace import Pace, WatchedDestination
 from connector.replay.reading import Reading
 from connector.replay.scan import Scan
 from connector.replay.sending import Keeper
-from connector.settings import Secrets, Settings
+from connector.settings.credentials import Secrets
+from connector.settings.model import Settings
 from connector.tiktok import protocol
 
 _REACH_SECONDS = 20.0

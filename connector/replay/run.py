@@ -17,7 +17,8 @@ from connector.replay.feed import Extent, Feed, Rules
 from connector.replay.scan import Scan
 from connector.replay.sending import Patience, Sending
 from connector.replay.summary import Fate, Summary
-from connector.settings import Secrets, Settings
+from connector.settings.credentials import Secrets
+from connector.settings.model import Settings
 
 _CLOSE_SECONDS = 5.0
 

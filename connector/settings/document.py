@@ -1,9 +1,10 @@
-"""Reads the file: bytes to a tree of mappings, lists and scalars, or a problem with its line and column.
+"""Which file is read, and its text: bytes to a tree of mappings, lists and scalars, or a problem with its line and column.
 
 Knows nothing of which keys there are. No message repeats what stands in the file, but for a key that stands twice.
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,16 @@ from connector.settings.problems import Problem, joined
 _TOKEN_NAME = re.compile(r"'(<[a-z ]+>|[?:,\[\]{}-])'")
 
 
+DEFAULT_PATH = Path("config/connector.yaml")
+
+
 class _Refused(Exception):  # noqa: N818
     """The file is no document. Says why."""
+
+
+def path_of(path: Path | None, environ: Mapping[str, str]) -> Path:
+    """The file that is read: this one, or the one that CONNECTOR_CONFIG names, or config/connector.yaml."""
+    return path or Path(environ.get("CONNECTOR_CONFIG") or DEFAULT_PATH)
 
 
 def read(path: Path, hint: str = "") -> tuple[object, list[Problem]]:

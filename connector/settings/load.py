@@ -14,26 +14,19 @@ from connector.settings.environment import Override, overlay, overrides
 from connector.settings.model import Settings
 from connector.settings.problems import Problem
 
-DEFAULT_PATH = Path("config/connector.yaml")
-
-
-def path_of(path: Path | None, environ: Mapping[str, str]) -> Path:
-    """The file that is read: this one, or the one that CONNECTOR_CONFIG names, or config/connector.yaml."""
-    return path or Path(environ.get("CONNECTOR_CONFIG") or DEFAULT_PATH)
-
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     """The settings of a file, with the environment's values over the file's.
 
     Args:
-        path: as `path_of` takes it.
+        path: as `document.path_of` takes it.
         environ: the process's environment.
 
     Raises:
         SettingsError: with every problem at once. None shows a value, but for the names of what a policy denies.
     """
     hint = "; name one with --config or CONNECTOR_CONFIG"
-    tree, problems = document.read(path_of(path, environ), hint)
+    tree, problems = document.read(document.path_of(path, environ), hint)
     if tree is None:
         raise SettingsError([str(problem) for problem in problems])
     found, unknown = overrides(Settings, environ)

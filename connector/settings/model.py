@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from connector.settings.address import DEFAULT_HOST, DEFAULT_PORT
 from connector.settings.fields import (
     BaseUrl,
     BootstrapServers,
@@ -313,9 +314,9 @@ class AdminTokenSettings(Frozen):
 class AdminSettings(Frozen):
     """Where health, metrics and status are served, and to whom."""
 
-    host: Text = Field(default="0.0.0.0", description="The address to listen on.")
+    host: Text = Field(default=DEFAULT_HOST, description="The address to listen on.")
     port: Annotated[int, Field(ge=0, le=65_535), NotBoolean] = Field(
-        default=8080,
+        default=DEFAULT_PORT,
         description="The port to listen on; 0 takes a free one.",
     )
     protect_metrics: bool = Field(

@@ -79,6 +79,20 @@ def test_the_environment_may_name_the_port(tmp_path: Path, monkeypatch: pytest.M
         assert main(asking(tmp_path, 1)) == 0
 
 
+def test_a_broken_change_of_another_key_does_not_make_the_service_ill(tmp_path: Path) -> None:
+    with serving({"/healthz": http(200, "well")}) as port:
+        words = asking(tmp_path, port)
+        path = Path(words[-1])
+        path.write_text(path.read_text().replace("destinations:", "destinatons:"))
+
+        assert main(words) == 0
+
+
+def test_a_wrong_port_is_named(tmp_path: Path, capsys: Capture) -> None:
+    assert main(asking(tmp_path, 70_000)) == 2
+    assert capsys.readouterr().err.startswith("connector: admin.port: must be at most 65535")
+
+
 def test_nobody_listens(tmp_path: Path, capsys: Capture) -> None:
     port = free_port()
 

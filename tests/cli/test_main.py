@@ -107,7 +107,7 @@ def test_all_problems_of_a_configuration_are_said_a_line_each(
     command: str, tmp_path: Path, capsys: Capture
 ) -> None:
     path = tmp_path / "connector.yaml"
-    path.write_text("kafka: {topics: [], group_id: 7}\nroutes: []\n")
+    path.write_text("kafka: {topics: [], group_id: 7}\nroutes: []\nadmin: {port: many}\n")
 
     assert ended([command, "--config", str(path)]) == 2
     lines = capsys.readouterr().err.splitlines()
@@ -137,22 +137,33 @@ def test_the_console_command_is_the_same(tmp_path: Path) -> None:
     assert done.stderr.startswith("connector: ")
 
 
-def test_help_is_quick_because_it_imports_no_library() -> None:
-    program = """\
+@pytest.mark.parametrize(
+    ("words", "imported"), [(["--help"], []), (["healthcheck"], ["yaml"])], ids=["help", "health"]
+)
+def test_what_is_asked_often_is_quick_because_it_imports_next_to_nothing(
+    words: list[str], imported: list[str], tmp_path: Path
+) -> None:
+    program = f"""\
 import sys
 from connector.cli.main import main
 try:
-    main(["--help"])
+    main({words})
 except SystemExit:
     pass
-heavy = {"aiohttp", "aiokafka", "pydantic", "structlog", "prometheus_client", "yaml", "orjson"}
+heavy = {{"aiohttp", "aiokafka", "pydantic", "structlog", "prometheus_client", "yaml", "orjson"}}
 print("imported:", sorted(heavy & sys.modules.keys()))
 """
+    path = configuration(tmp_path, "https://example.com", "127.0.0.1:1")
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-c", program],
+        env={**os.environ, "CONNECTOR_CONFIG": str(path)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
     )
 
-    assert done.stdout.endswith("imported: []\n")
+    assert done.stdout.endswith(f"imported: {imported}\n")
 
 
 @pytest.mark.parametrize("words", [["schema"], ["--help"], ["check", "--offline"]])

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from connector.settings import Settings, load
+from connector.settings.load import load
+from connector.settings.model import Settings
 from tests.deploy.compose.document import (
     COMPOSE,
     OURS,

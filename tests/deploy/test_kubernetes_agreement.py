@@ -14,7 +14,8 @@ from connector import app, status, watchdog
 from connector.cli.main import main
 from connector.kafka import bounded
 from connector.kafka.source import SourceConfig
-from connector.settings import Settings, load
+from connector.settings.load import load
+from connector.settings.model import Settings
 from connector.telemetry.catalogue import Catalogue
 from tests.deploy.kubernetes import MANIFESTS, Object, get, only, render
 from tests.deploy.test_kubernetes_manifests import CONTAINER, INSTALLATIONS, POD

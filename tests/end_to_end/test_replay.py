@@ -15,7 +15,8 @@ from connector.core.model import Partition
 from connector.replay.run import Replay, Request
 from connector.replay.summary import Fate, Summary
 from connector.sandbox.generator import Event
-from connector.settings import load, resolve_secrets
+from connector.settings.credentials import resolve_secrets
+from connector.settings.load import load
 from tests.end_to_end.deployment import (
     FIRST_AUDIENCE,
     TOKEN,

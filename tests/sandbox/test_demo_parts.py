@@ -20,7 +20,8 @@ from connector.sandbox.generator import Event, Traffic, generate
 from connector.sandbox.model import Model
 from connector.sandbox.progress import Filling, Metrics, Progress, parse
 from connector.sandbox.service_process import ServiceProcess
-from connector.settings import load, resolve_secrets
+from connector.settings.credentials import resolve_secrets
+from connector.settings.load import load
 
 _BIG = b"x" * 5_000
 

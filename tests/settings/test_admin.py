@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-from connector.settings import resolve_secrets, without_secrets
+from connector.settings.credentials import resolve_secrets
 from connector.settings.schema import json_schema
+from connector.settings.shown import without_secrets
 from tests.settings.trees import TOKENS, changed, load_tree, problems_of, put
 
 GOOD, OTHER = "a-token-of-its-own-1", "a-token-of-its-own-2"

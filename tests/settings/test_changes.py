@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from connector.settings import Changes, changes, denials
-from connector.settings.changes import _RELOADABLE
+from connector.settings.changes import _RELOADABLE, Changes, changes
 from connector.settings.draft import item_model_of, keys_of
 from connector.settings.model import Settings
+from connector.settings.policy import denials
 from tests.settings.test_policy import policy, under
 from tests.settings.trees import changed, load_tree, put, right
 

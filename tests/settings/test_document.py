@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from connector.errors import SettingsError
-from connector.settings import load
+from connector.settings.load import load
 from tests.settings.test_load import SMALLEST
 from tests.settings.trees import TOKENS, load_text
 

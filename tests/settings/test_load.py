@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from connector.settings import RateLimitSettings, Settings, load
+from connector.settings.load import load
+from connector.settings.model import RateLimitSettings, Settings
 from tests.settings.trees import TOKENS, changed, load_text, load_tree, right
 
 SMALLEST = """

@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.errors import SettingsError
-from connector.settings import Settings, read_policy
 from connector.settings.draft import keys_of
 from connector.settings.governance import PolicySettings, RuleSettings, SegmentSettings
+from connector.settings.model import Settings
+from connector.settings.policy import read as read_policy
 from connector.settings.refused import is_not_yet
 from tests.settings.test_properties import trees
 from tests.settings.trees import TOKENS, changed, load_tree, problems_of, put

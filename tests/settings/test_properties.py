@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.errors import SettingsError
-from connector.settings import Settings
 from connector.settings.draft import keys_of
+from connector.settings.model import Settings
 from connector.settings.refused import NOT_YET
 from tests.settings.test_load import SMALLEST
 from tests.settings.trees import TOKENS, load_text, load_tree, put, right

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from connector.settings import PolicySettings, Settings, load
 from connector.settings.draft import keys_of
+from connector.settings.governance import PolicySettings
+from connector.settings.load import load
+from connector.settings.model import Settings
 from connector.settings.refused import NOT_YET
 from connector.settings.schema import generated, json_schema, policy_schema, reference_yaml
 from tests.settings.trees import TOKENS, load_text

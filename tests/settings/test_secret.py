@@ -7,8 +7,8 @@ import pytest
 
 from connector.errors import SettingsError
 from connector.secret import Secret, SecretUnreadable
-from connector.settings import load, resolve_secrets
-from connector.settings.credentials import token_variable
+from connector.settings.credentials import resolve_secrets, token_variable
+from connector.settings.load import load
 from tests.settings.trees import TOKENS, changed, load_tree, problems_of, right
 
 MARK = "hunter2"

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from connector.settings import load, resolve_secrets
+from connector.settings.credentials import resolve_secrets
+from connector.settings.load import load
 from tests.settings.trees import TOKENS, changed, load_tree, problems_of
 
 PASSWORD = "CONNECTOR_KAFKA__SECURITY__PASSWORD"

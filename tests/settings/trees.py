@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from connector.errors import SettingsError
-from connector.settings import Settings, load
+from connector.settings.load import load
+from connector.settings.model import Settings
 
 TOKENS = {
     "CONNECTOR_ACCESS_TOKEN_EMEA": "token-of-emea",

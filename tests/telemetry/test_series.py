@@ -16,7 +16,8 @@ from connector.core.outcome import Retryable
 from connector.formats.membership import MALFORMED_TIMESTAMP
 from connector.replay.letters import REASONS
 from connector.secret import Secret
-from connector.settings import Secrets, Settings
+from connector.settings.credentials import Secrets
+from connector.settings.model import Settings
 from connector.status import Status
 from connector.telemetry.catalogue import Catalogue
 from connector.telemetry.events import AUDIENCES, MAPPING, PROBE, ChangeEnd, RecordEnd
