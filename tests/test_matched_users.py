@@ -10,6 +10,7 @@ import pytest
 
 from connector.core.outcome import Delivered, Outcome
 from connector.core.routing import AudienceKey
+from connector.core.turns import NOTHING
 from connector.delivery.matched_users import Lookup, MatchedUsers, explanation
 from connector.sandbox.emulator import (
     DEFAULT_ADVERTISER,
@@ -310,7 +311,7 @@ def test_while_delivery_needs_all_of_the_allowance_one_call_in_a_quarter_of_an_h
 def test_without_a_share_of_the_allowance_nothing_is_asked() -> None:
     async def test() -> None:
         rig = Asking()
-        rig.rate.set_part(0.0)
+        rig.rate.set_part(NOTHING, 0.0)
         async with rig.asking():
             await asyncio.sleep(3 * QUARTER)
         assert rig.at_emea.asked == []
