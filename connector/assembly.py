@@ -163,7 +163,6 @@ class Parts(DeliveryParts):
             self.committer,
             self.dispatcher,
             self.dead_letters,
-            self.rate,
             self._settings.delivery.drain_seconds,
             self.on_intake,
         )

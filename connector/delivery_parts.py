@@ -144,7 +144,8 @@ class DeliveryParts:
 
     @cached_property
     def rate(self) -> RateLimit:
-        return RateLimit(self._settings.tiktok.rate_limit.calls_per_second)
+        allowance = self._settings.tiktok.rate_limit.calls_per_second
+        return RateLimit(allowance, self._clocks.to_epoch)
 
     @cached_property
     def dispatcher(self) -> Dispatcher:

@@ -11,7 +11,7 @@ from typing import Protocol
 from connector.committer import Committer
 from connector.core.checkpoint import Checkpoint
 from connector.core.model import Chunk, Partition, slices
-from connector.core.rate_limit import RateLimit
+from connector.core.turns import Part
 from connector.delivery.accounts import Audience
 from connector.delivery.dead_letters import DeadLetterQueue
 from connector.delivery.dispatcher import Dispatcher
@@ -169,7 +169,6 @@ class Ownership:
         committer: Committer,
         dispatcher: Dispatcher,
         dead_letters: DeadLetterQueue,
-        rate: RateLimit,
         drain_seconds: float,
         telemetry: IntakeEvents,
     ) -> None:
@@ -178,7 +177,6 @@ class Ownership:
         self._committer = committer
         self._dispatcher = dispatcher
         self._dead_letters = dead_letters
-        self._rate = rate
         self._is_leaving = False
         self._drain_seconds = drain_seconds
         self._telemetry = telemetry
@@ -191,15 +189,13 @@ class Ownership:
             await self._hand_over()
         self._dispatcher.forget()
         self._checkpoint.assign(())
-        self._rate.set_part(0.0)
 
-    def assigned(self, partitions: Collection[Partition], share: float) -> None:
+    def assigned(self, partitions: Collection[Partition], part: Part) -> None:
         """Begin anew with these partitions."""
-        self._telemetry.assigned(partitions, share)
+        self._telemetry.assigned(partitions, part.fraction)
         self._checkpoint.assign(partitions)
-        self._rate.set_part(share)
         if not self._is_leaving:
-            self._dispatcher.resume()
+            self._dispatcher.resume(part)
             self._intake.open()
 
     def confirmed(self, at: float) -> None:

@@ -13,6 +13,7 @@ from connector.core.model import Partition
 from connector.core.permission import Permission
 from connector.core.rate_limit import RateLimit
 from connector.core.routing import AudienceKey, Route, RoutingTable
+from connector.core.turns import NOTHING, Part
 from connector.errors import KafkaUnavailable
 from connector.formats import native
 from connector.formats.membership import Format
@@ -119,7 +120,6 @@ class Flow(Rig):
             self.committer,
             self.dispatcher,
             self.dead_letters,
-            self.rate,
             DRAIN,
             told,
         )
@@ -509,12 +509,12 @@ class RecordingRate(RateLimit):
     """Remembers which parts of the allowance it was given."""
 
     def __init__(self, calls_per_second: float) -> None:
-        super().__init__(calls_per_second)
-        self.parts: list[float] = []
+        super().__init__(calls_per_second, lambda at: at)
+        self.parts: list[Part] = []
 
-    def set_part(self, part: float) -> None:
+    def set_part(self, part: Part, now: float) -> None:
         self.parts.append(part)
-        super().set_part(part)
+        super().set_part(part, now)
 
 
 def test_a_member_that_the_group_does_not_answer_sends_nothing_until_it_has_partitions_again() -> (
@@ -546,12 +546,13 @@ def test_a_member_that_the_group_does_not_answer_sends_nothing_until_it_has_part
 def test_the_share_follows_the_assignment_and_is_nothing_between() -> None:
     async def test() -> None:
         flow = Flow()
-        rate = flow.ownership._rate = RecordingRate(10.0)
+        rate = flow.dispatcher._rate = RecordingRate(10.0)
         async with flow.flowing():
             await flow.source.rebalance([P0])
             await flow.source.rebalance([])
             await flow.source.rebalance([P0, P1])
-        assert rate.parts == [0.0, 1.0, 0.0, 0.5, 0.0, 0.0, 0.0, 1.0]
+        both, half, none = Part((0, 1), 2), Part((0,), 2), Part((), 2)
+        assert rate.parts == [NOTHING, both, NOTHING, half, NOTHING, none, NOTHING, both]
 
     run(test())
 

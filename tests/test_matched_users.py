@@ -10,6 +10,7 @@ import pytest
 
 from connector.core.outcome import Delivered, Outcome
 from connector.core.routing import AudienceKey
+from connector.core.turns import NOTHING
 from connector.delivery.matched_users import Lookup, MatchedUsers, explanation
 from connector.sandbox.emulator import (
     DEFAULT_ADVERTISER,
@@ -326,7 +327,7 @@ def test_the_second_way_of_asking_does_not_wait_for_a_call_to_spare() -> None:
 def test_without_a_share_of_the_allowance_nothing_is_asked() -> None:
     async def test() -> None:
         rig = Asking()
-        rig.rate.set_part(0.0)
+        rig.rate.set_part(NOTHING, 0.0)
         async with rig.asking():
             await asyncio.sleep(3 * QUARTER)
         assert rig.at_emea.asked == []

@@ -14,6 +14,7 @@ from connector.core.batch import Batch
 from connector.core.lease import Lease
 from connector.core.rate_limit import RateLimit
 from connector.core.schedule import Schedule
+from connector.core.turns import NOTHING, Part
 from connector.delivery.accounts import Audience
 from connector.delivery.backlog import Backlog
 from connector.delivery.settlement import Settlement
@@ -115,13 +116,16 @@ class Dispatcher:
             await _wait_for(self._ended, min(left, 0.1))
 
     def forget(self) -> None:
-        """Give up everything pending; calls under way end on their own."""
+        """Give up everything pending, and our part of the allowance; calls under way end on their own."""
         self._backlog.forget()
+        self._rate.set_part(NOTHING, self._clock())
         self.touch(self._backlog)
 
-    def resume(self) -> None:
-        """Partitions are ours anew, as of now: linger again."""
-        self._lease.renew(self._clock())
+    def resume(self, part: Part) -> None:
+        """Partitions are ours anew, as of now, with this part of the allowance: linger again."""
+        now = self._clock()
+        self._lease.renew(now)
+        self._rate.set_part(part, now)
         self._draining = False
         self._last_start = math.inf
         self.touch(self._backlog)
@@ -168,10 +172,8 @@ class Dispatcher:
         audience = (self._suspects if inquires else self._schedule).pop(now)
         if audience is None:
             return
-        if inquires:
-            batch: Batch | None = audience.lane.cut_suspects()
-        else:
-            batch = audience.lane.cut(now, draining=self._is_at_once(audience))
+        lane, is_at_once = audience.lane, self._is_at_once(audience)
+        batch = lane.cut_suspects() if inquires else lane.cut(now, draining=is_at_once)
         if batch is not None and batch.rows:
             self._rate.take(now)
             self.calls += 1

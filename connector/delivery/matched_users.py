@@ -159,8 +159,8 @@ class MatchedUsers:
         """
         for _ in range(looks):
             now = self._clock()
-            if self._rate.delay(now) <= 0.0:
-                self._rate.take(now)
+            if self._rate.is_unused(now):
+                await asyncio.sleep(self._rate.reserve(now))
                 return True
             await self._sleep(_LOOK_SECONDS)
         if self._rate.delay(self._clock()) > _MOST_WAIT_SECONDS:

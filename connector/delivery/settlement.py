@@ -61,6 +61,10 @@ class Clocks:
     wall: Callable[[], float]
     chance: Callable[[], float]
 
+    def to_epoch(self, at: float) -> float:
+        """A moment of `now`'s in seconds since the epoch, as the wall clock is set at present."""
+        return at + self.wall() - self.now()
+
 
 class Settlement:
     """Applies outcomes: `settle` for a batch, `settle_probe` for a probe."""

@@ -9,6 +9,7 @@ from typing import Protocol
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 
 from connector.core.model import Partition
+from connector.core.turns import Part
 
 
 class Assignment(Protocol):
@@ -17,8 +18,8 @@ class Assignment(Protocol):
     async def revoked(self, partitions: Collection[Partition]) -> None:
         """These partitions will be another member's when this returns."""
 
-    def assigned(self, partitions: Collection[Partition], share: float) -> None:
-        """These, and no others, are ours from their committed offsets on; share is their part of all, 0..1."""
+    def assigned(self, partitions: Collection[Partition], part: Part) -> None:
+        """These, and no others, are ours from their committed offsets on, and this part of the calls with them."""
 
     def confirmed(self, at: float) -> None:
         """What was sent to the group then, on the event loop's clock, was answered: we are a member still."""
@@ -28,7 +29,7 @@ class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     """Passes rebalances on. aiokafka logs what is raised here and goes on, so it is kept for the next poll.
 
     Args:
-        share: tells our part of all partitions.
+        part: tells the part of the calls that is ours by the present assignment.
 
     Attributes:
         epoch: goes up whenever partitions are taken or given: what was asked before may be another member's.
@@ -37,12 +38,12 @@ class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         failure: what the assignment raised.
     """
 
-    def __init__(self, assignment: Assignment, share: Callable[[], float]) -> None:
+    def __init__(self, assignment: Assignment, part: Callable[[], Part]) -> None:
         self.epoch = 0
         self.may_commit = False
         self.failure: Exception | None = None
         self._assignment = assignment
-        self._share = share
+        self._part = part
         self._is_closed = False
 
     def close(self) -> None:
@@ -63,7 +64,7 @@ class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         self.epoch += 1
         try:
-            self._assignment.assigned([Partition(*one) for one in assigned], self._share())
+            self._assignment.assigned([Partition(*one) for one in assigned], self._part())
         except Exception as error:  # noqa: BLE001  kept, and raised from poll
             self.failure = error
         self.may_commit = not self._is_closed

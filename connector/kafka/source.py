@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import (
     IllegalStateError,
     KafkaError,
 )
 
 from connector.core.model import Chunk, Partition
+from connector.core.turns import Part, part_of
 from connector.errors import KafkaUnavailable
 from connector.kafka import internals
 from connector.kafka.bounded import stop_within
@@ -95,7 +97,7 @@ class KafkaSource:
             on_retry,
         )
         self._consumer = self._make_consumer()
-        self._listener = listener = Listener(assignment, self.share)
+        self._listener = listener = Listener(assignment, self.part)
         late = [topic for topic in config.topics if topic not in config.read_whole]
         known = [TopicPartition(topic, n) for topic in late for n in range(counts[topic])]
         self._reader = Reader(
@@ -127,6 +129,8 @@ class KafkaSource:
             client_id="tiktok-audience-connector",
             group_id=config.group_id,
             enable_auto_commit=False,
+            # It deals out one by one, in the order of topic and number: see connector.core.turns.
+            partition_assignment_strategy=[RoundRobinPartitionAssignor],
             # With another value a position out of range jumps without a word, and records are lost.
             auto_offset_reset="none",
             isolation_level=config.isolation_level,
@@ -217,12 +221,14 @@ class KafkaSource:
         if self._consumer is not None:
             await stop_within(self._consumer, timeout)
 
-    def share(self) -> float:
-        """The part of all partitions of the topics that is ours."""
-        total = sum(
-            len(self._consumer.partitions_for_topic(topic) or ()) for topic in self._config.topics
-        )
-        return min(1.0, len(self._consumer.assignment()) / total) if total else 0.0
+    def part(self) -> Part:
+        """The part of the calls that is ours: by our partitions, of all that the topics are known to have."""
+        every = [
+            Partition(topic, number)
+            for topic in self._config.topics
+            for number in self._consumer.partitions_for_topic(topic) or ()
+        ]
+        return part_of([Partition(*one) for one in self._consumer.assignment()], every)
 
     def _owned(self, partitions: Collection[Partition]) -> list[TopicPartition]:
         owned = self._consumer.assignment()

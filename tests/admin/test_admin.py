@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families as plain
 
 from connector import __version__
 from connector.core.identity import Target
+from connector.core.turns import NOTHING
 from connector.errors import ConnectorError
 from connector.pauses import PauseReason
 from connector.telemetry.families import Histogram
@@ -367,7 +368,7 @@ def test_gauges_are_what_is_true_at_the_scrape() -> None:
 
         site.parts.backlog.forget()
         site.parts.checkpoint.assign([])
-        site.parts.rate.set_part(0.0)
+        site.parts.rate.set_part(NOTHING, 0.0)
         seen = await site.metrics()
         assert seen["pending_rows"] == {(): 0.0}
         assert seen["consumer_assigned_partitions"] == {("members",): 0.0}

@@ -9,10 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.core.rate_limit import RateLimit
+from connector.core.turns import NOTHING, WHOLE, Part
 from tests.core.strategies import some
 
 MINUTES_5 = 300.0
+HALF = Part((0,), 2)
 TO_MIDNIGHT = 40_000.0
+
+
+@st.composite
+def some_parts(draw: st.DrawFn) -> Part:
+    """Some places of up to twelve, in any distribution."""
+    places = draw(st.integers(1, 12))
+    return Part(tuple(sorted(draw(st.sets(st.integers(0, places - 1))))), places)
 
 
 def most_in_a_second(starts: Sequence[float]) -> int:
@@ -22,9 +31,21 @@ def most_in_a_second(starts: Sequence[float]) -> int:
     )
 
 
+def same(at: float) -> float:
+    """A wall clock that began with the monotonic one."""
+    return at
+
+
+def shared(calls_per_second: float, part: Part, now: float = 0.0) -> RateLimit:
+    """A limit whose allowance is shared, as a rebalance at that time left it."""
+    limit = RateLimit(calls_per_second, same)
+    limit.set_part(part, now)
+    return limit
+
+
 def answered(calls_per_second: float) -> RateLimit:
     """A limit that TikTok has accepted a call of: from then on it goes at full speed."""
-    limit = RateLimit(calls_per_second)
+    limit = RateLimit(calls_per_second, same)
     limit.accepted()
     return limit
 
@@ -98,17 +119,18 @@ def test_no_window_of_a_second_has_more_calls_than_the_allowance(
 @given(
     allowance=st.integers(1, 60),
     parts=st.lists(
-        st.tuples(st.just(0.0) | st.floats(0.001, 1.0), st.floats(0.0, 3.0)), max_size=8
+        st.tuples(st.sampled_from([NOTHING, WHOLE, HALF]) | some_parts(), st.floats(0.0, 3.0)),
+        max_size=8,
     ),
     refusals=st.lists(st.booleans(), min_size=1, max_size=5),
 )
 def test_no_change_of_the_rate_makes_a_window_too_full(
-    allowance: int, parts: list[tuple[float, float]], refusals: list[bool]
+    allowance: int, parts: list[tuple[Part, float]], refusals: list[bool]
 ) -> None:
     limit = answered(allowance)
     now, starts = 0.0, []
     for part, seconds in parts:
-        limit.set_part(part)
+        limit.set_part(part, now)
         end = now + seconds
         while now + limit.delay(now) < end:
             now += limit.delay(now)
@@ -170,57 +192,88 @@ def test_started_on_a_used_up_allowance_it_makes_a_dozen_calls_and_pauses() -> N
 
 
 def test_a_replica_has_its_part_of_the_allowance() -> None:
-    limit = RateLimit(10)
-    limit.set_part(0.5)
+    limit = shared(10, HALF)
 
     assert limit.share == 5.0
     assert limit.rate == 5.0
 
 
 def test_without_a_part_no_call_may_start() -> None:
-    limit = RateLimit(10)
-    limit.set_part(0.0)
+    limit = shared(10, NOTHING)
 
     assert limit.delay(0.0) == math.inf
+    assert not limit.is_unused(1.0)
 
     limit.refused(0.0, TO_MIDNIGHT)
-    limit.set_part(1.0)
+    limit.set_part(WHOLE, 0.0)
 
-    assert limit.delay(0.0) == 0.0
+    assert limit.delay(0.2) == 0.0
     assert limit.rate == 10.0
 
 
-def test_a_larger_part_counts_at_once() -> None:
+def test_whoever_owned_the_turns_before_may_just_have_used_one() -> None:
     limit = answered(10)
-    limit.set_part(0.001)
-    limit.take(0.0)
-    limit.set_part(1.0)
+    limit.set_part(WHOLE, 5.0)
 
-    assert limit.delay(1.0) == 0.0
+    assert limit.delay(5.0) == pytest.approx(0.104)
+    assert not limit.is_unused(5.05)
+
+    limit.set_part(HALF, 20.8)  # a turn of ours begins just then
+
+    assert limit.delay(20.8) == pytest.approx(0.208)
 
 
-def test_a_smaller_part_counts_at_once() -> None:
-    limit = RateLimit(10)
-    limit.take(0.0)
-    limit.set_part(0.1)
+def test_an_allowance_is_not_shared_without_a_clock_that_all_have() -> None:
+    with pytest.raises(ValueError, match="to_epoch"):
+        RateLimit(10).set_part(HALF, 0.0)
 
-    assert limit.delay(0.0) == pytest.approx(1.035)
+
+def test_a_replica_starts_calls_in_its_turns_alone() -> None:
+    limit = shared(10, Part((1, 4), 5))
+    limit.accepted()
+
+    assert run(limit, 1.0) == pytest.approx([0.104, 0.416, 0.624, 0.936])
 
 
 def test_a_change_of_the_part_keeps_what_was_learnt() -> None:
-    limit = RateLimit(20)
+    limit = RateLimit(20, same)
     limit.refused(0.0, TO_MIDNIGHT)
-    limit.set_part(0.5)
+    limit.set_part(HALF, 0.0)
 
     assert limit.rate == pytest.approx(0.7 * 10)
 
 
 def test_a_change_of_the_part_ends_no_pause() -> None:
-    limit = RateLimit(10)
+    limit = RateLimit(10, same)
     refuse_only(limit, 0.0)
-    limit.set_part(0.5)
+    limit.set_part(WHOLE, 0.0)
 
     assert limit.delay(10.0) == MINUTES_5
+
+    limit.set_part(HALF, 0.0)
+
+    assert MINUTES_5 <= limit.delay(10.0) <= MINUTES_5 + 0.208
+
+
+@pytest.mark.parametrize("part", [WHOLE, HALF])
+def test_the_next_call_can_be_reserved_before_all_who_wait(part: Part) -> None:
+    limit = shared(10, part)
+    limit.accepted()
+    spacing = 0.104 / part.fraction
+    first = 1.0 + limit.reserve(1.0)
+
+    assert 1.0 + limit.reserve(1.0) == pytest.approx(first + spacing, abs=0.006)
+    assert 1.0 + limit.delay(1.0) == pytest.approx(first + 2 * spacing, abs=0.006)
+
+
+@pytest.mark.parametrize("part", [WHOLE, HALF])
+def test_it_tells_when_calls_are_left_over(part: Part) -> None:
+    limit = shared(10, part)
+    limit.accepted()
+    starts = run(limit, 5.0)
+
+    assert not limit.is_unused(starts[-1] + 0.9 * 0.104 / part.fraction)
+    assert limit.is_unused(starts[-1] + 0.4)
 
 
 # Too many calls.
@@ -254,13 +307,18 @@ def test_refusals_within_a_second_slow_down_once() -> None:
 
 @pytest.mark.parametrize(
     ("allowance", "part", "slowest"),
-    [(50, 1.0, 1.0), (10, 0.5, 1.0), (10, 0.05, 0.5), (1, 1.0, 1.0), (0.2, 1.0, 0.2)],
+    [
+        (50, WHOLE, 1.0),
+        (10, HALF, 1.0),
+        (10, Part((7,), 20), 0.5),
+        (1, WHOLE, 1.0),
+        (0.2, WHOLE, 0.2),
+    ],
 )
 def test_it_is_never_slower_than_one_a_second_or_the_share(
-    allowance: float, part: float, slowest: float
+    allowance: float, part: Part, slowest: float
 ) -> None:
-    limit = RateLimit(allowance)
-    limit.set_part(part)
+    limit = shared(allowance, part)
     for second in range(60):
         limit.refused(float(second), TO_MIDNIGHT)
 
@@ -268,10 +326,10 @@ def test_it_is_never_slower_than_one_a_second_or_the_share(
 
 
 def test_a_smaller_part_is_not_slower_than_one_a_second_either() -> None:
-    limit = RateLimit(50)
+    limit = RateLimit(50, same)
     for second in range(60):
         limit.refused(float(second), TO_MIDNIGHT)
-    limit.set_part(0.1)
+    limit.set_part(Part((3,), 10), 60.0)
 
     assert limit.rate == pytest.approx(1.0)
 

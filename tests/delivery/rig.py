@@ -80,7 +80,7 @@ class Rig:
         }
         keys = [AudienceKey("emea", str(n)) for n in range(1, audiences + 1)]
         keys.append(AudienceKey("apac", "100"))
-        self.rate = RateLimit(qps)
+        self.rate = RateLimit(qps, clocks.to_epoch)
         self.lease = Lease(6.0)
         self.backlog = Backlog(
             self.accounts,

@@ -1,6 +1,7 @@
 import asyncio
 
 from connector.core.model import Action
+from connector.core.turns import WHOLE
 from tests.delivery.rig import Rig, digests, run
 from tests.fakes.tiktok import (
     BAD_ROW,
@@ -341,7 +342,7 @@ def test_a_drain_waits_for_calls_under_way_and_no_longer_than_it_may() -> None:
 
             assert 11.0 < rig.now < 13.0
 
-            rig.dispatcher.resume()
+            rig.dispatcher.resume(WHOLE)
             rig.emea.seconds = 1000.0
             rig.put(1, digests(10, 5))
             await asyncio.sleep(0.1)

@@ -1,6 +1,7 @@
 import asyncio
 
 from connector.core.retry import State
+from connector.core.turns import NOTHING
 from tests.delivery.rig import Rig, digests, run
 from tests.fakes.tiktok import BAD_TOKEN, DENIED, NO_AUDIENCE, OK, REFUSED
 
@@ -150,7 +151,7 @@ def test_a_halt_never_sets_anything_aside() -> None:
 def test_without_a_share_probes_go_all_the_same() -> None:
     async def scenario() -> None:
         rig = Rig()
-        rig.rate.set_part(0.0)
+        rig.rate.set_part(NOTHING, 0.0)
         rig.emea.token = BAD_TOKEN
         async with rig.running(probes=True):
             await asyncio.sleep(1.0)

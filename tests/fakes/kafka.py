@@ -11,6 +11,7 @@ from enum import Enum
 from typing import NamedTuple, Protocol
 
 from connector.core.model import Chunk, Letter, Partition, Record
+from connector.core.turns import Part, part_of
 from connector.errors import KafkaUnavailable
 
 POLL_SECONDS = 0.2
@@ -33,7 +34,7 @@ class Hole(Enum):
 
 class Assignment(Protocol):
     async def revoked(self, partitions: Collection[Partition]) -> None: ...
-    def assigned(self, partitions: Collection[Partition], share: float) -> None: ...
+    def assigned(self, partitions: Collection[Partition], part: Part) -> None: ...
     def confirmed(self, at: float) -> None: ...
 
 
@@ -222,8 +223,8 @@ class FakeSource:
         position = self._told.get(partition)
         return None if position is None else len(self._kafka.logs[partition]) - position
 
-    def share(self) -> float:
-        return len(self.owned) / len(self._kafka.partitions(self._topics))
+    def part(self) -> Part:
+        return part_of(self.owned, self._kafka.partitions(self._topics))
 
     def renew_secrets(self) -> None:
         """There are none."""
@@ -250,7 +251,7 @@ class FakeSource:
         self.paused = set()
         self._told = {}
         self._positions = {one: self._begin(one) for one in partitions}
-        self._assignment.assigned(sorted(partitions), self.share())
+        self._assignment.assigned(sorted(partitions), self.part())
         self._may_commit = True
         self._stable.set()
         self.wake()

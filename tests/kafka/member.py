@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from connector.core.model import Partition, Record
+from connector.core.turns import Part
 from connector.kafka.security import Security
 from connector.kafka.source import KafkaSource, SourceConfig
 from tests.fakes.kafka import FakeSource
@@ -45,7 +46,7 @@ class Told:
     """An Assignment that records, and does in `revoked` what a test wants done there."""
 
     def __init__(self, on_revoked: Callable[[], Awaitable[None]] | None = None) -> None:
-        self.assignments: list[tuple[set[Partition], float]] = []
+        self.assignments: list[tuple[set[Partition], Part]] = []
         self.revocations: list[set[Partition]] = []
         self.confirmations: list[float] = []
         self._on_revoked = on_revoked
@@ -55,8 +56,8 @@ class Told:
         if partitions and self._on_revoked is not None:
             await self._on_revoked()
 
-    def assigned(self, partitions: Collection[Partition], share: float) -> None:
-        self.assignments.append((set(partitions), share))
+    def assigned(self, partitions: Collection[Partition], part: Part) -> None:
+        self.assignments.append((set(partitions), part))
 
     def confirmed(self, at: float) -> None:
         self.confirmations.append(at)

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from connector.core.model import Partition
+from connector.core.turns import part_of
 from connector.errors import KafkaUnavailable
 from tests.fakes.kafka import Entry
 from tests.kafka.member import PATIENCE, Told, eventually, run, started
@@ -70,7 +71,7 @@ def test_all_partitions_are_assigned_after_a_revocation_of_none(
             async with started(kafka.source(topic, group), told):
                 await eventually(lambda: bool(told.assignments), "an assignment")
             everything = {Partition(topic, number) for number in range(PARTITIONS)}
-            assert told.assignments == [(everything, 1.0)]
+            assert told.assignments == [(everything, part_of(everything, everything))]
             assert all(some == set() for some in told.revocations)
 
     run(test())

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from connector.core.model import Letter, Partition
+from connector.core.turns import Part
 from connector.errors import KafkaUnavailable
 from connector.kafka import internals
 from connector.kafka.dead_letters import KafkaDeadLetters
@@ -175,7 +176,10 @@ def test_partitions_added_later_are_read_from_their_beginning(
             broker.produce(topic, [Message(b"first", partition=1)])
             await reader.until_count(1)
             assert reader.values(Partition(topic, 1)) == [b"first"]
-            assert told.assignments[-1] == ({Partition(topic, 0), Partition(topic, 1)}, 1.0)
+            assert told.assignments[-1] == (
+                {Partition(topic, 0), Partition(topic, 1)},
+                Part((0, 1), 2),
+            )
 
     run(test())
 
@@ -205,14 +209,13 @@ def test_a_rebalance_is_awaited_and_what_is_committed_in_it_is_where_the_next_on
         one, two = Told(drain), Told()
         async with started(first, one) as a:
             await a.until_count(10)
-            assert one.assignments == [(set(both), 1.0)]
+            assert one.assignments == [(set(both), Part((0, 1), 2))]
             async with polling(a), started(second, two) as b, polling(b):
                 await eventually(lambda: bool(two.assignments), "the second's partition")
                 await eventually(lambda: len(one.assignments) == 2, "the first's partition")
                 assert order == ["draining", "drained"]
-                assert [share for _, share in (one.assignments[-1], two.assignments[-1])] == [
-                    0.5
-                ] * 2
+                halves = {part for _, part in (one.assignments[-1], two.assignments[-1])}
+                assert halves == {Part((0,), 2), Part((1,), 2)}
                 (kept,), (given,) = one.assignments[-1][0], two.assignments[-1][0]
                 assert {kept, given} == set(both)
                 await eventually(lambda: b.offsets(given) == [3, 4], "the rest, at the second")
@@ -225,6 +228,25 @@ def test_a_rebalance_is_awaited_and_what_is_committed_in_it_is_where_the_next_on
                     lambda: broker.committed(group, topic)[kept.partition] == 5, "the commit"
                 )
                 assert broker.committed(group, topic)[given.partition] == 3
+
+    run(test())
+
+
+def test_two_members_take_the_partitions_of_all_topics_by_turns(
+    broker: Cluster, group: str
+) -> None:
+    async def test() -> None:
+        topics = [broker.create_topic(partitions=count) for count in (2, 3)]
+        told = [Told(), Told()]
+        first, second = (kafka_source(broker.bootstrap_servers, topics, group) for _ in told)
+        async with started(first, told[0]) as a, polling(a):
+            async with started(second, told[1]) as b, polling(b):
+                await eventually(lambda: len(told[0].assignments) == 2, "the first's half")
+                await eventually(lambda: bool(told[1].assignments), "the second's half")
+                halves = {one.assignments[-1][1] for one in told}
+                assert halves == {Part((0, 2, 4), 5), Part((1, 3), 5)}
+            await eventually(lambda: len(told[0].assignments) == 3, "all of them")
+            assert told[0].assignments[-1][1] == Part((0, 1, 2, 3, 4), 5)
 
     run(test())
 
@@ -295,7 +317,7 @@ def test_an_error_of_the_assignment_comes_out_of_poll(
     broker: Cluster, topic: str, group: str
 ) -> None:
     class Broken(Told):
-        def assigned(self, partitions: object, share: float) -> None:
+        def assigned(self, partitions: object, part: Part) -> None:
             raise LookupError("a mistake of ours")
 
     async def test() -> None:
