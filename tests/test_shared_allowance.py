@@ -7,7 +7,7 @@ import pytest
 from connector.assembly import Parts
 from connector.core.turns import Part
 from connector.delivery.settlement import Clocks
-from connector.settings import resolve_secrets
+from connector.settings.credentials import resolve_secrets
 from tests.settings.trees import TOKENS, load_tree, right
 
 TODAY = 1_795_000_000.0
