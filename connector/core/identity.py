@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from itertools import zip_longest
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from connector.core.kinds import Counts, Kinds
+from connector.core.kinds import PLAIN, Counts, Kinds
 from connector.core.normal_forms import (
     DEVICE_ID,
     EMAIL,
@@ -164,8 +164,7 @@ def encoder(mapping: IdentityMapping, note: Callable[[bool], object] = bool) -> 
     Args:
         note: called when a digest is not passed on as it was given, with whether it was in upper case.
     """
-    way = _plain_way(mapping)
-    length, algorithm = way.digest_length, way.algorithm
+    length, is_normal, algorithm = _plain_way(mapping)
     normalise = rule(mapping).normalise
     may_be_digest = mapping.transformation is not Transformation.ALWAYS
     may_be_plain = mapping.transformation is not Transformation.NEVER
@@ -183,8 +182,9 @@ def encoder(mapping: IdentityMapping, note: Callable[[bool], object] = bool) -> 
             return digest
         if not may_be_plain:
             raise Unusable(suspicion(text, length, is_device_id=False) or NOT_A_DIGEST)
+        plain = text.lower()
         try:
-            return algorithm(normalise(text).encode()).hexdigest()
+            return algorithm((plain if is_normal(plain) else normalise(text)).encode()).hexdigest()
         except UnicodeEncodeError:  # half of a surrogate pair, which JSON can hold
             raise Unusable(MALFORMED) from None
         except Unusable:
@@ -227,9 +227,19 @@ class IdentityMap:
         encoders = [encoder(one, kinds.note_for(place)) for place, one in enumerate(mappings)]
         namespaces = [namespace for namespace, _ in self._ways]
         slots = [self.targets.index(target) for _, target in self._ways]
-        self._sources = tuple(zip(namespaces, slots, encoders, kinds.counts, strict=True))
-        ways = zip(namespaces, kinds.units, map(_plain_way, mappings), encoders, strict=True)
-        short = tuple((name, unit, *way, encode) for name, unit, way, encode in ways)
+        ways = [_plain_way(mapping) for mapping in mappings]
+        self._sources = tuple(
+            (namespace, slot, counts, *way, encode)
+            for namespace, slot, counts, way, encode in zip(
+                namespaces, slots, kinds.counts, ways, encoders, strict=True
+            )
+        )
+        short = tuple(
+            (namespace, unit, *way, encode)
+            for namespace, unit, way, encode in zip(
+                namespaces, kinds.units, ways, encoders, strict=True
+            )
+        )
         self._short = short if kinds.has_patterns else ()
 
     @property
@@ -304,6 +314,8 @@ class IdentityMap:
             raise InvalidRecord(NO_IDENTITIES, "identities holds no value")
 
     def _encode(self, namespace: str, encode: Encode, counts: Counts, value: object) -> str | None:
+        if value is None or value == "":
+            return None
         try:
             if type(value) is not str:
                 raise Unusable(NOT_TEXT)  # noqa: TRY301  one place counts
@@ -314,43 +326,62 @@ class IdentityMap:
         counts[digest is value] += 1
         return digest
 
-    def _rows_of_any(self, identities: Mapping[str, object]) -> list[Digests]:
+    def _rows_of_any(self, identities: Mapping[str, Any]) -> list[Digests]:
         """The general path: lists, namespaces in any case, several sources for one target."""
         self.kinds.odd.clear()  # the short way may have noted some before it gave up
-        values = self._by_namespace(identities)
+        values = identities
+        if not identities.keys() <= self._namespaces:
+            values = self._merged(identities)
         columns: list[Digests] = [[] for _ in self.targets]
-        for namespace, slot, encode, counts in self._sources:
-            for value in values.get(namespace, ()):
-                absent = value is None or value == ""
-                digest = None if absent else self._encode(namespace, encode, counts, value)
-                columns[slot].append(digest)
-        self.kinds.settle()
+        for namespace, slot, counts, digest_length, is_normal, algorithm, encode in self._sources:
+            value = values.get(namespace)
+            if value is None and namespace not in values:
+                continue
+            column = columns[slot]
+            for one in self._first_of(namespace, value) if type(value) is list else (value,):
+                if type(one) is str and one.isascii():
+                    text = one.strip()
+                    if len(text) != digest_length and is_normal(plain := text.lower()):
+                        column.append(algorithm(plain.encode()).hexdigest())
+                        counts[PLAIN] += 1
+                        continue
+                column.append(self._encode(namespace, encode, counts, one))
+        if self.kinds.odd:
+            self.kinds.settle()
         return [list(row) for row in zip_longest(*columns) if any(row)]
 
-    def _by_namespace(self, identities: Mapping[str, object]) -> dict[str, list[object]]:
-        """The values that are looked at; the others are counted."""
-        values: dict[str, list[object]] = {}
+    def _merged(self, identities: Mapping[str, Any]) -> dict[str, Any]:
+        """By mapped namespace, written in any case; the values of the others are counted."""
+        values: dict[str, Any] = {}
         unmapped = 0
         for name, value in identities.items():
-            namespace = name.lower()
+            namespace = name if name in self._namespaces else name.lower()
             if namespace in self._namespaces:
-                some = value if isinstance(value, list) else [value]
-                values.setdefault(namespace, []).extend(some)
+                if namespace in values:
+                    values[namespace] = [*_listed(values[namespace]), *_listed(value)]
+                else:
+                    values[namespace] = value
             elif _present(value):
                 unmapped += 1
         if unmapped:
             self.dropped[OTHER_SOURCE, UNMAPPED] += unmapped
-        for namespace, every in values.items():
-            if len(every) > MOST_VALUES:
-                self._count_beyond(namespace, every[MOST_VALUES:])
-                del every[MOST_VALUES:]
         return values
+
+    def _first_of(self, namespace: str, values: list[object]) -> list[object]:
+        """Those that are looked at; the others are counted."""
+        if len(values) <= MOST_VALUES:
+            return values
+        self._count_beyond(namespace, values[MOST_VALUES:])
+        return values[:MOST_VALUES]
 
     def _count_beyond(self, namespace: str, values: list[object]) -> None:
         present = len(values) - values.count(None) - values.count("")
         if present:
-            uses = sum(source == namespace for source, *_ in self._sources)
-            self.dropped[namespace, TOO_MANY_VALUES] += present * uses
+            self.dropped[namespace, TOO_MANY_VALUES] += present
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
 
 
 def _present(value: object) -> bool:

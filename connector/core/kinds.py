@@ -16,10 +16,10 @@ class Kind(StrEnum):
     DIGEST_UPPER_CASE = "digest_upper_case"
 
 
-_PLAIN, _DIGEST, _UPPER = range(3)
+PLAIN, _DIGEST, _UPPER = range(3)
 
 Counts = list[int]
-"""One source's, in the order of Kind."""
+"""One source's, in the order of Kind: at PLAIN those that were plain."""
 
 
 class Kinds:
@@ -63,7 +63,7 @@ class Kinds:
         """Count what was noted, each of which has been counted as plain."""
         for counts, kind in self.odd:
             counts[kind] += 1
-            counts[_PLAIN] -= 1
+            counts[PLAIN] -= 1
         self.odd.clear()
 
     def totals(self) -> dict[tuple[str, Kind], int]:
