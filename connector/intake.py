@@ -134,7 +134,7 @@ class Intake:
             for part in slices(mine, _PART_RECORDS, _PART_BYTES):
                 now = self._clock()
                 if now - since > _BREATH_SECONDS:
-                    self._dispatcher.touch(touched)
+                    self._dispatcher.added(touched)
                     touched.clear()
                     await asyncio.sleep(0)
                     if not self._may_take(epoch):
@@ -142,7 +142,7 @@ class Intake:
                     since = now = self._clock()
                 touched |= self._takers[partition.topic].take(partition, part, now)
         if touched:
-            self._dispatcher.touch(touched)
+            self._dispatcher.added(touched)
         self._pauses.regulate(self._checkpoint.partitions(), self._done())
 
     def _done(self) -> set[Partition]:

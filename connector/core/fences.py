@@ -54,7 +54,7 @@ class Fences:
 
     def first_echo_ends(self) -> float:
         """When the first echo ends; infinity without one."""
-        return min((echo.until for echo in self.echoes), default=math.inf)
+        return min(echo.until for echo in self.echoes) if self.echoes else math.inf
 
     def last_echo_ends(self) -> float:
         """When the last echo ends; in the past without one."""

@@ -66,7 +66,7 @@ class Lane:
 
     def __len__(self) -> int:
         """How many rows are pending: those held back included, those under way not."""
-        return sum(queue.live for queue in self._queues())
+        return len(self.waiting) + self.suspects.rows()
 
     def add(self, row: Row) -> None:
         """Take in the newest change of its identifiers."""
@@ -117,7 +117,7 @@ class Lane:
         if not queue.live:
             return None
         full = self.room.is_full(queue)
-        rows = self._permitted(queue.take(self.room.fits, self.room.surely()))
+        rows = self._permitted(queue.take(self.room.fits, self.room.surely))
         if not rows:
             return None
         by_rows = len(rows) >= self.room.limits.max_rows

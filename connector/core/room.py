@@ -32,28 +32,36 @@ class Room:
     Args:
         slots: how many identity types there are.
         cell_bytes: the most bytes that one identifier takes in a call's body.
+
+    Attributes:
+        surely: how many rows fit even when each has all its identifiers; one always does.
     """
 
-    __slots__ = ("_cell_bytes", "_slots", "limits")
+    __slots__ = ("_cell_bytes", "_limits", "_slots", "surely")
 
     def __init__(self, slots: int, limits: Limits, cell_bytes: int) -> None:
-        self.limits = limits
         self._slots = slots
         self._cell_bytes = cell_bytes
+        self.limits = limits
+
+    @property
+    def limits(self) -> Limits:
+        return self._limits
+
+    @limits.setter
+    def limits(self, limits: Limits) -> None:
+        self._limits = limits
+        all_cells = self._bytes(1, self._slots) - _FRAME_BYTES
+        by_bytes = (limits.max_bytes - _FRAME_BYTES) // all_cells
+        self.surely = max(1, min(limits.max_rows, by_bytes))
 
     def fits(self, rows: int, cells: int) -> bool:
         """Whether one call can hold so many rows with so many identifiers."""
-        return rows <= self.limits.max_rows and self._bytes(rows, cells) <= self.limits.max_bytes
-
-    def surely(self) -> int:
-        """How many rows fit even when each has all its identifiers; one always does."""
-        all_cells = self._bytes(1, self._slots) - _FRAME_BYTES
-        by_bytes = (self.limits.max_bytes - _FRAME_BYTES) // all_cells
-        return max(1, min(self.limits.max_rows, by_bytes))
+        return rows <= self._limits.max_rows and self._bytes(rows, cells) <= self._limits.max_bytes
 
     def is_full(self, queue: Queue) -> bool:
         """Whether one more row would not fit beside those that wait."""
-        return queue.live > 0 and not self.fits(queue.live + 1, queue.cells + 1)
+        return queue.live >= self.surely and not self.fits(queue.live + 1, queue.cells + 1)
 
     def _bytes(self, rows: int, cells: int) -> int:
         """The most bytes that so many rows can take: empty cells are written too."""

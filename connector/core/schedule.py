@@ -22,6 +22,11 @@ class Schedule(Generic[Item]):
         self._current: dict[Item, tuple[float, float, int]] = {}
         self._count = 0
 
+    def due_at(self, item: Item) -> float:
+        """When it is due; infinity if it is not."""
+        known = self._current.get(item)
+        return math.inf if known is None else known[0]
+
     def set(self, item: Item, due_at: float, since: float) -> None:
         """The item is due at that time, and has waited since then; infinity takes it out."""
         known = self._current.get(item)

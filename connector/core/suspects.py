@@ -32,6 +32,10 @@ class Suspects:
         """Whether a group is to be tried."""
         return bool(self._groups)
 
+    def rows(self) -> int:
+        """How many rows there are, parked or to be tried."""
+        return sum(queue.live for queue in self.queues())
+
     def queues(self) -> Iterable[Queue]:
         """Wherever rows wait."""
         return (*self._parked.values(), *self._groups)

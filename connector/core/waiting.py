@@ -28,6 +28,11 @@ class Waiting:
         self.held = Queue()
         self.urgent_held = Queue()
 
+    def __len__(self) -> int:
+        """How many rows wait, held ones included."""
+        add, delete, held, urgent, urgent_held = self.queues()
+        return add.live + delete.live + held.live + urgent.live + urgent_held.live
+
     def queues(self) -> tuple[Queue, ...]:
         """All of them."""
         return (*self.ready.values(), self.held, self.urgent, self.urgent_held)
@@ -53,8 +58,12 @@ class Waiting:
         """
         if self.urgent.live:
             return -math.inf
-        since = min(queue.since for queue in self.ready.values())
+        since = self.first().since
         return since if since < math.inf else min(self.held.since, self.urgent_held.since)
+
+    def has_full(self, is_full: Callable[[Queue], bool]) -> bool:
+        """Whether rows that are not urgent fill a call."""
+        return any(map(is_full, self.ready.values()))
 
     def release(self, is_held: Callable[[Row], bool]) -> None:
         """Let held rows go that nothing holds any more, behind those that wait: none is passed for ever."""

@@ -179,8 +179,17 @@ class Backlog:
 
     def is_stuck(self) -> bool:
         """Whether all that is left is of halted audiences or destinations."""
-        busy = [one for one in self if len(one.lane) or one.lane.calls]
-        return bool(busy) and all(one.is_halted or one.account.is_halted for one in busy)
+        is_busy = False
+        for one in self:
+            if len(one.lane) or one.lane.calls:
+                if not (one.is_halted or one.account.is_halted):
+                    return False
+                is_busy = True
+        return is_busy
+
+    def is_in_doubt(self, now: float) -> bool:
+        """Whether there is a call of unknown fate that TikTok may still apply."""
+        return any(audience.lane.fences.last_echo_ends() > now for audience in self)
 
     def oldest_since(self) -> float:
         """Since when the longest waiting change has been pending; infinity without one."""

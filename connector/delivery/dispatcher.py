@@ -1,7 +1,7 @@
 """The dispatcher: when a slot and a token are free, cut a batch from the lane that has waited longest, and send it.
 
-Owns the lanes' schedule, the calls under way, and the drain. What an answer leads to is
-connector.delivery.settlement. A batch is cut at the last moment: until a call may start its lane keeps
+Owns the calls under way, and the drain. Whose batch is due is connector.delivery.agenda's, what an answer leads
+to connector.delivery.settlement's. A batch is cut at the last moment: until a call may start its lane keeps
 coalescing, so that batches grow when the allowance is scarce.
 """
 
@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from connector.core.batch import Batch
 from connector.core.lease import Lease
 from connector.core.rate_limit import RateLimit
-from connector.core.schedule import Schedule
 from connector.core.turns import NOTHING, Part
 from connector.delivery.accounts import Audience
+from connector.delivery.agenda import Agenda
 from connector.delivery.backlog import Backlog
 from connector.delivery.settlement import Settlement
 from connector.telemetry.events import DeliveryEvents
 
-_CALLS_BETWEEN_INQUIRIES = 9
 _LEASE_LOOK_SECONDS = 0.1
 
 
@@ -62,9 +61,7 @@ class Dispatcher:
         self._fresh = fresh
         self._telemetry = telemetry
         self._clock = clock
-        self._schedule: Schedule[Audience] = Schedule()
-        self._suspects: Schedule[Audience] = Schedule()
-        self._calls_since_inquiry = 0
+        self._agenda = Agenda()
         self._draining = False
         self._flushed_at = -math.inf
         self._last_start = math.inf
@@ -78,7 +75,8 @@ class Dispatcher:
             while True:
                 delay = self._delay()
                 if delay > 0.0:
-                    await self._wait(delay)
+                    self._changed.clear()
+                    await _wait_for(self._changed, delay)
                 else:
                     self._start_one(calls)
 
@@ -87,6 +85,14 @@ class Dispatcher:
         for audience in audiences:
             self._reschedule(audience)
         self._changed.set()
+
+    def added(self, audiences: Iterable[Audience]) -> None:
+        """Changes were put into these audiences' lanes: look at when they are due, where that may differ now."""
+        now = self._clock()
+        for audience in audiences:
+            if not self._agenda.is_true_of(audience, now):
+                self._reschedule(audience)
+                self._changed.set()
 
     def set_bounds(self, bounds: Bounds) -> None:
         """Have so many calls under way from now on. Those that are go on."""
@@ -139,7 +145,7 @@ class Dispatcher:
         now = self._clock()
         if self.calls >= self._bounds.max_in_flight or now > self._last_start:
             return math.inf
-        due = self._next_due(now)
+        due = self._agenda.next_due(now)
         if due <= now and not self._may_call(now):
             return _LEASE_LOOK_SECONDS
         allowed = self._rate.delay(now)
@@ -162,14 +168,9 @@ class Dispatcher:
             self._telemetry.held_back(now - self._held_back_since)
         self._held_back_since = now if is_held_back else None
 
-    async def _wait(self, delay: float) -> None:
-        self._changed.clear()
-        await _wait_for(self._changed, delay)
-
     def _start_one(self, calls: asyncio.TaskGroup) -> None:
         now = self._clock()
-        inquires = self._is_inquiries_turn(now)
-        audience = (self._suspects if inquires else self._schedule).pop(now)
+        audience, inquires = self._agenda.pop(now)
         if audience is None:
             return
         lane, is_at_once = audience.lane, self._is_at_once(audience)
@@ -177,25 +178,12 @@ class Dispatcher:
         if batch is not None and batch.rows:
             self._rate.take(now)
             self.calls += 1
-            self._calls_since_inquiry = 0 if inquires else self._calls_since_inquiry + 1
+            self._agenda.called(inquires=inquires)
             self._telemetry.batch_cut(batch)
             calls.create_task(self._send(audience, batch))
         elif batch is not None:
             self._settlement.vanished(audience, batch)
         self._reschedule(audience)
-
-    def _next_due(self, now: float) -> float:
-        """When the next batch is due, ordinary or of an inquiry; infinity without one."""
-        return min(self._schedule.next_due(now), self._suspects.next_due(now))
-
-    def _is_inquiries_turn(self, now: float) -> bool:
-        """Looking for bad rows gets one call in ten while others are due, and all that are unused."""
-        if self._suspects.next_due(now) > now:
-            return False
-        return (
-            self._schedule.next_due(now) > now
-            or self._calls_since_inquiry >= _CALLS_BETWEEN_INQUIRIES
-        )
 
     async def _send(self, audience: Audience, batch: Batch) -> None:
         epoch = self._backlog.epoch
@@ -213,12 +201,7 @@ class Dispatcher:
     def _reschedule(self, audience: Audience) -> None:
         self._backlog.note(audience)
         opens_at = audience.opens_at(self._bounds.max_in_flight_per_audience)
-        due = suspects_due = math.inf
-        if opens_at is not None:
-            due = max(opens_at, audience.lane.due_at(draining=self._is_at_once(audience)))
-            suspects_due = opens_at if audience.lane.suspects else math.inf
-        self._schedule.set(audience, due, audience.lane.waiting.since())
-        self._suspects.set(audience, suspects_due, audience.lane.oldest_since())
+        self._agenda.set(audience, opens_at, at_once=self._is_at_once(audience))
 
     def _is_at_once(self, audience: Audience) -> bool:
         """Whether the oldest row of the lane that may be sent need not linger."""
@@ -227,12 +210,9 @@ class Dispatcher:
     def _is_drained(self) -> bool:
         """Whether no call is under way, and none could start before the last moment."""
         now = self._clock()
-        start = max(self._next_due(now), now + self._rate.delay(now))
+        start = max(self._agenda.next_due(now), now + self._rate.delay(now))
         is_over = start > self._last_start or not self._may_call(now)
-        return self.calls == 0 and is_over and not self._is_in_doubt(now)
-
-    def _is_in_doubt(self, now: float) -> bool:
-        return any(audience.lane.fences.last_echo_ends() > now for audience in self._backlog)
+        return self.calls == 0 and is_over and not self._backlog.is_in_doubt(now)
 
 
 async def _wait_for(event: asyncio.Event, seconds: float) -> None:

@@ -134,7 +134,7 @@ class Sending:
             try:
                 touched = await self._scan.look()
                 pace.looked_at = self._clock()
-                parts.dispatcher.touch(touched)
+                parts.dispatcher.added(touched)
                 failing_since = None
             except KafkaUnavailable as error:
                 failing_since = failing_since or self._clock()
