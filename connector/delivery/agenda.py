@@ -37,7 +37,10 @@ class Agenda:
         self._suspects.set(audience, suspects_due, oldest)
 
     def is_true_of(self, audience: Audience, now: float) -> bool:
-        """Whether rows that were put into the audience's lane leave it due when it was, as nearly always."""
+        """Whether rows that were put into the audience's lane leave it due when it was, as nearly always.
+
+        They may have taken over what made it due: then it stays due, and goes earlier than it need.
+        """
         due, lane = self._batches.due_at(audience), audience.lane
         if due <= now:
             return not lane.waiting.urgent.live
