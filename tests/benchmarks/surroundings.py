@@ -1,0 +1,141 @@
+"""What the programs run between: a broker with filled topics, a sink, and the connector's configuration.
+
+Owns their lifetimes. Knows the connector from the outside alone.
+"""
+
+import contextlib
+import json
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from uuid import uuid4
+
+import yaml
+
+from tests.benchmarks.mapping import ADVERTISER, FIRST_AUDIENCE, TOKEN
+from tests.benchmarks.programs import Program, module
+from tests.benchmarks.workloads import PARTITIONS, WORKLOADS, Workload
+from tests.end_to_end.deployment import free_port, get, until
+from tests.kafka_broker import Broker
+
+
+class Sink:
+    """The sink's process."""
+
+    def __init__(self, *, timed: bool = False) -> None:
+        self.port = free_port()
+        self._url = f"http://127.0.0.1:{self.port}"
+        self._program = Program(module("sink", self.port, *(["--timed"] if timed else [])))
+        until(lambda: get(self._url)[0] == 200, 20, "the sink")
+
+    def taken(self) -> dict[str, Any]:
+        """What came since the last such question: `Taken` in the sink says what."""
+        with urllib.request.urlopen(f"{self._url}/taken", timeout=30) as answer:
+            found: dict[str, Any] = json.loads(answer.read())
+            return found
+
+    def close(self) -> None:
+        self._program.kill()
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A topic with the records of a workload, and a topic for letters about them."""
+
+    workload: Workload
+    records: int
+    topic: str
+    letters: str
+
+
+class Surroundings:
+    """A broker in a temporary folder; topics are filled when they are first wanted."""
+
+    def __init__(self, folder: Path, broker: Broker) -> None:
+        self.folder = folder
+        self.broker = broker
+        self._filled: dict[tuple[str, int], Filled] = {}
+
+    @classmethod
+    @contextlib.contextmanager
+    def up(cls) -> Iterator[Self]:
+        with tempfile.TemporaryDirectory() as folder:
+            broker = Broker().start()
+            try:
+                yield cls(Path(folder), broker)
+            finally:
+                broker.stop()
+
+    @contextlib.contextmanager
+    def sink(self, *, timed: bool = False) -> Iterator[Sink]:
+        sink = Sink(timed=timed)
+        try:
+            yield sink
+        finally:
+            sink.close()
+
+    def filled(self, workload: str, records: int) -> Filled:
+        """The topic with so many records of the workload: none for a topic that is empty."""
+        key = workload, records
+        if key not in self._filled:
+            say(f"writing {records:,} records: {workload}")
+            topic = self.broker.create_topic(partitions=PARTITIONS)
+            letters = self.broker.create_topic()
+            Program(
+                module("fill", self.broker.bootstrap_servers, topic, workload, records)
+            ).finish()
+            self._filled[key] = Filled(WORKLOADS[workload], records, topic, letters)
+        return self._filled[key]
+
+    def configuration(self, filled: Filled, sink: Sink, **delivery: float) -> Path:
+        """A configuration file of its own, with a consumer group of its own and TikTok's limits out of the way."""
+        name = f"{filled.topic}-{uuid4().hex[:8]}"
+        token = self.folder / "token"
+        token.write_text(TOKEN)
+        tree = {
+            "kafka": {
+                "bootstrap_servers": self.broker.bootstrap_servers,
+                "group_id": name,
+                "topics": [{"name": filled.topic}],
+                "dead_letter_topic": filled.letters,
+            },
+            "tiktok": {
+                "base_url": f"http://127.0.0.1:{sink.port}/open_api/v1.3",
+                "rate_limit": {"queries_per_second": 100_000},
+            },
+            **_places(filled.workload, token),
+            "delivery": delivery,
+            "admin": {"host": "127.0.0.1", "port": 0},
+        }
+        path = self.folder / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(tree))
+        return path
+
+
+def _places(workload: Workload, token: Path) -> Mapping[str, Any]:
+    """Where the workload's segments lead, and what its identities mean."""
+    account = {"name": "bench", "advertiser_id": ADVERTISER, "access_token_file": str(token)}
+    return {
+        "destinations": [account],
+        "identities": [
+            {
+                "source": one.source,
+                "target": one.target,
+                **({"default_region": one.default_region} if one.default_region else {}),
+            }
+            for one in workload.identities
+        ],
+        "routes": [
+            {"segment": one, "destination": "bench", "audience_id": str(FIRST_AUDIENCE + number)}
+            for number, one in enumerate(workload.segments)
+        ],
+    }
+
+
+def say(what: str) -> None:
+    """Tell what goes on, on stderr: the table has stdout for itself."""
+    print(what, file=sys.stderr, flush=True)
