@@ -7,8 +7,9 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -30,36 +31,32 @@ class Usage(NamedTuple):
 
 
 class Program:
-    """A process that was started. What it writes to stdout goes to `log`, or nowhere; its errors are shown."""
+    """A process that was started, with its output in a temporary file.
 
-    def __init__(
-        self,
-        command: Sequence[str],
-        environ: Mapping[str, str] | None = None,
-        log: Path | None = None,
-    ) -> None:
-        self._begun = time.perf_counter()
-        self.started_at = time.time()
-        self._name = " ".join(command[:3])
-        with (log or Path(os.devnull)).open("wb") as output:
-            self.process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                env={**os.environ, **(environ or {})},
-            )
+    Attributes:
+        started_at: when, by the system's clock.
+    """
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115  open as long as the process
+        self._begun, self.started_at = time.perf_counter(), time.time()
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT
+        )
 
     def finish(self) -> Usage:
         """Wait for its end.
 
         Raises:
-            RuntimeError: it failed.
+            RuntimeError: it failed; with the end of what it wrote.
         """
         _, status, usage = os.wait4(self.process.pid, 0)
         self.process.returncode = os.waitstatus_to_exitcode(status)
         wall = time.perf_counter() - self._begun
         if self.process.returncode:
-            raise RuntimeError(f"{self._name} ended with {self.process.returncode}")
+            said = self.output()[-2000:].decode(errors="replace")
+            raise RuntimeError(f"{self._command} ended with {self.process.returncode}:\n{said}")
         return Usage(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024)
 
     def stop(self) -> Usage:
@@ -72,6 +69,16 @@ class Program:
         if self.process.returncode is None:
             self.process.kill()
             self.process.wait()
+
+    def output(self) -> bytes:
+        """What it has written so far."""
+        self._output.seek(0)
+        return self._output.read()
+
+    def cpu_seconds(self) -> float:
+        """What it has taken so far, user and system."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def memory_mb(self) -> float:
         """What it holds now, in MiB."""

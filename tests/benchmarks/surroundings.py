@@ -9,9 +9,9 @@ import sys
 import tempfile
 import urllib.request
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 from uuid import uuid4
 
 import yaml
@@ -21,6 +21,9 @@ from tests.benchmarks.programs import Program, module
 from tests.benchmarks.workloads import PARTITIONS, WORKLOADS, Workload
 from tests.end_to_end.deployment import free_port, get, until
 from tests.kafka_broker import Broker
+
+NO_LIMIT: Final = 100_000
+"""Calls a second: more than any program here makes."""
 
 
 class Sink:
@@ -79,20 +82,32 @@ class Surroundings:
             sink.close()
 
     def filled(self, workload: str, records: int) -> Filled:
-        """The topic with so many records of the workload: none for a topic that is empty."""
+        """The topic with so many records of the workload."""
         key = workload, records
         if key not in self._filled:
             say(f"writing {records:,} records: {workload}")
-            topic = self.broker.create_topic(partitions=PARTITIONS)
-            letters = self.broker.create_topic()
-            Program(
-                module("fill", self.broker.bootstrap_servers, topic, workload, records)
-            ).finish()
-            self._filled[key] = Filled(WORKLOADS[workload], records, topic, letters)
+            made = self._filled[key] = replace(self.empty(workload), records=records)
+            place = (self.broker.bootstrap_servers, made.topic)
+            Program(module("fill", *place, workload, records)).finish()
         return self._filled[key]
 
-    def configuration(self, filled: Filled, sink: Sink, **delivery: float) -> Path:
-        """A configuration file of its own, with a consumer group of its own and TikTok's limits out of the way."""
+    def empty(self, workload: str = "plain") -> Filled:
+        """A new topic without records."""
+        topic = self.broker.create_topic(partitions=PARTITIONS)
+        return Filled(WORKLOADS[workload], 0, topic, self.broker.create_topic())
+
+    def configuration(
+        self, filled: Filled, sink: Sink, *, qps: int = NO_LIMIT, port: int = 0, **delivery: float
+    ) -> Path:
+        """A configuration file of its own, with a consumer group of its own.
+
+        Args:
+            filled: what to read.
+            sink: who takes the calls.
+            qps: calls a second that TikTok is said to allow.
+            port: of the connector's HTTP side; any that is free unless one is named.
+            delivery: keys of that section.
+        """
         name = f"{filled.topic}-{uuid4().hex[:8]}"
         token = self.folder / "token"
         token.write_text(TOKEN)
@@ -105,11 +120,11 @@ class Surroundings:
             },
             "tiktok": {
                 "base_url": f"http://127.0.0.1:{sink.port}/open_api/v1.3",
-                "rate_limit": {"queries_per_second": 100_000},
+                "rate_limit": {"queries_per_second": qps},
             },
             **_places(filled.workload, token),
             "delivery": delivery,
-            "admin": {"host": "127.0.0.1", "port": 0},
+            "admin": {"host": "127.0.0.1", "port": port},
         }
         path = self.folder / f"{name}.yaml"
         path.write_text(yaml.safe_dump(tree))

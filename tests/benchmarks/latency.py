@@ -1,0 +1,69 @@
+"""Latency: from a record's production to its acceptance by the sink, at even rates.
+
+The connector, the producer and the sink are processes of their own. Rows carry the time of their production; the
+sink takes a call for accepted when it has read it whole, so nothing of what is measured is the sink's.
+"""
+
+import time
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from tests.benchmarks.programs import CONNECTOR, Program, module
+from tests.benchmarks.surroundings import Sink, Surroundings, say
+from tests.benchmarks.table import Figure
+from tests.end_to_end.deployment import free_port, get, until
+
+_WARM_SECONDS: Final = 5.0
+"""Calls begin at one a second, until TikTok has accepted one."""
+_SECONDS: Final = 20.0
+
+
+class Case(NamedTuple):
+    """A rate of records a second, how long a change may wait for company, and the goals in seconds."""
+
+    rate: int
+    linger: float
+    p50: float | None = None
+    p99: float | None = None
+
+
+CASES: Final = (
+    Case(1_000, 1.0),
+    Case(5_000, 1.0, p50=0.6, p99=1.2),
+    Case(20_000, 1.0),
+    Case(5_000, 0.05, p99=0.15),
+)
+
+
+def latency(surroundings: Surroundings, _records: int, _rounds: int) -> Iterator[Figure]:
+    """All cases, one after the other, each on a topic of its own."""
+    for case in CASES:
+        with surroundings.sink(timed=True) as sink:
+            yield from _measure(surroundings, sink, case)
+
+
+def _measure(surroundings: Surroundings, sink: Sink, case: Case) -> Iterator[Figure]:
+    topic, port = surroundings.empty(), free_port()
+    config = surroundings.configuration(topic, sink, port=port, linger_seconds=case.linger)
+    connector = Program([CONNECTOR, "run", "--config", str(config)])
+    try:
+        until(lambda: get(f"http://127.0.0.1:{port}/readyz")[0] == 200, 30, "the connector")
+        place = (surroundings.broker.bootstrap_servers, topic.topic)
+        producer = Program(module("even", *place, case.rate, _WARM_SECONDS + _SECONDS))
+        time.sleep(_WARM_SECONDS)
+        sink.taken()
+        before, begun = connector.cpu_seconds(), time.monotonic()
+        producer.finish()
+        share = (connector.cpu_seconds() - before) / (time.monotonic() - begun)
+        time.sleep(case.linger + 1)
+        found = sink.taken()["latency"]
+        connector.stop()
+    finally:
+        connector.kill()
+    what = f"latency at {case.rate:,} records/s, linger {case.linger:g} s"
+    say(f"{what}: {found}, {share:.1%} of a core")
+    if found["count"] < case.rate * _SECONDS * 0.9:
+        raise RuntimeError(f"{what}: only {found['count']:,} rows came")
+    yield Figure(f"{what}: median", found["p50"], "s", at_most=case.p50)
+    yield Figure("… 99th percentile", found["p99"], "s", at_most=case.p99)
+    yield Figure("… CPU of the connector", 100 * share, "% of a core")
