@@ -15,22 +15,22 @@ from pathlib import Path
 from typing import Final
 
 from tests.benchmarks.latency import latency
-from tests.benchmarks.loads import audiences, backlog, burst, workloads
 from tests.benchmarks.machine import description
 from tests.benchmarks.programs import Program, module
+from tests.benchmarks.scale import audiences, backlog, burst
 from tests.benchmarks.start import start
 from tests.benchmarks.surroundings import Surroundings, say
 from tests.benchmarks.table import Figure, missed, table
-from tests.benchmarks.throughput import throughput
+from tests.benchmarks.throughput import throughput, workloads
 
 Part = Callable[[Surroundings, int, int], Iterator[Figure]]
 
 
 def formats(_surroundings: Surroundings, _records: int, _rounds: int) -> Iterator[Figure]:
     """Each format's decoder, in a process of its own: it needs more memory than what is measured."""
-    program = Program(module("formats", "--json"))
-    program.finish()
-    found = json.loads(program.output())
+    with Program(module("formats", "--json")) as program:
+        program.finish()
+        found = json.loads(program.output())
     for name, rate in found["rates"].items():
         yield Figure(f"decoding {name}", rate, "changes/CPU-s", at_least=found["goal"])
 

@@ -9,13 +9,9 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from tests.benchmarks.programs import CONNECTOR, Program, module
-from tests.benchmarks.surroundings import Sink, Surroundings, say
+from tests.benchmarks.surroundings import Surroundings, say
 from tests.benchmarks.table import Figure
 from tests.end_to_end.deployment import free_port, get, until
-
-_WARM_SECONDS: Final = 5.0
-"""Calls begin at one a second, until TikTok has accepted one."""
-_SECONDS: Final = 20.0
 
 
 class Case(NamedTuple):
@@ -36,33 +32,43 @@ CASES: Final = (
 
 
 def latency(surroundings: Surroundings, _records: int, _rounds: int) -> Iterator[Figure]:
-    """All cases, one after the other, each on a topic of its own."""
+    """All cases, one after the other."""
     for case in CASES:
-        with surroundings.sink(timed=True) as sink:
-            yield from _measure(surroundings, sink, case)
+        yield from measured(surroundings, case)
 
 
-def _measure(surroundings: Surroundings, sink: Sink, case: Case) -> Iterator[Figure]:
+def measured(
+    surroundings: Surroundings, case: Case, warm: float = 5.0, seconds: float = 20.0
+) -> Iterator[Figure]:
+    """One case, on a topic of its own.
+
+    Args:
+        surroundings: between what.
+        case: what to measure.
+        warm: seconds of the same before: calls begin at one a second, until TikTok has accepted one.
+        seconds: how long what counts is produced.
+
+    Raises:
+        RuntimeError: rows were lost, or the producer could not hold the rate.
+    """
     topic, port = surroundings.empty(), free_port()
-    config = surroundings.configuration(topic, sink, port=port, linger_seconds=case.linger)
-    connector = Program([CONNECTOR, "run", "--config", str(config)])
-    try:
-        until(lambda: get(f"http://127.0.0.1:{port}/readyz")[0] == 200, 30, "the connector")
-        place = (surroundings.broker.bootstrap_servers, topic.topic)
-        producer = Program(module("even", *place, case.rate, _WARM_SECONDS + _SECONDS))
-        time.sleep(_WARM_SECONDS)
-        sink.taken()
-        before, begun = connector.cpu_seconds(), time.monotonic()
-        producer.finish()
-        share = (connector.cpu_seconds() - before) / (time.monotonic() - begun)
-        time.sleep(case.linger + 1)
-        found = sink.taken()["latency"]
-        connector.stop()
-    finally:
-        connector.kill()
+    place = (surroundings.broker.bootstrap_servers, topic.topic)
+    with surroundings.sink(timed=True) as sink:
+        config = surroundings.configuration(topic, sink, port=port, linger_seconds=case.linger)
+        with Program([CONNECTOR, "run", "--config", str(config)]) as connector:
+            until(lambda: get(f"http://127.0.0.1:{port}/readyz")[0] == 200, 30, "the connector")
+            with Program(module("even", *place, case.rate, warm + seconds)) as producer:
+                time.sleep(warm)
+                sink.taken()
+                before, begun = connector.cpu_seconds(), time.monotonic()
+                producer.finish()
+            share = (connector.cpu_seconds() - before) / (time.monotonic() - begun)
+            time.sleep(case.linger + 1)
+            found = sink.taken()["latency"]
+            connector.stop()
     what = f"latency at {case.rate:,} records/s, linger {case.linger:g} s"
     say(f"{what}: {found}, {share:.1%} of a core")
-    if found["count"] < case.rate * _SECONDS * 0.9:
+    if found["count"] < case.rate * seconds * 0.9:
         raise RuntimeError(f"{what}: only {found['count']:,} rows came")
     yield Figure(f"{what}: median", found["p50"], "s", at_most=case.p50)
     yield Figure("… 99th percentile", found["p99"], "s", at_most=case.p99)

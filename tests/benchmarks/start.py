@@ -2,10 +2,10 @@
 
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
-from tests.benchmarks.programs import CONNECTOR, Program
+from tests.benchmarks.programs import CONNECTOR, Program, run
 from tests.benchmarks.surroundings import Filled, Sink, Surroundings, say
 from tests.benchmarks.table import Figure
 from tests.end_to_end.deployment import free_port, get, until
@@ -31,11 +31,8 @@ def _first_call(surroundings: Surroundings, filled: Filled, sink: Sink) -> float
     """Seconds until a call with rows came, on a topic with records and for a new group."""
     config = surroundings.configuration(filled, sink)
     sink.taken()
-    connector = Program([CONNECTOR, "run", "--until-end", "--config", str(config)])
-    try:
+    with Program([CONNECTOR, "run", "--until-end", "--config", str(config)]) as connector:
         connector.finish()
-    finally:
-        connector.kill()
     took = float(sink.taken()["first"]) - connector.started_at
     say(f"from start to the first call: {took:.2f} s")
     return took
@@ -44,8 +41,7 @@ def _first_call(surroundings: Surroundings, filled: Filled, sink: Sink) -> float
 def _idle(surroundings: Surroundings, sink: Sink) -> Iterator[Figure]:
     port = free_port()
     config = str(surroundings.configuration(surroundings.empty(), sink, port=port))
-    connector = Program([CONNECTOR, "run", "--config", config])
-    try:
+    with Program([CONNECTOR, "run", "--config", config]) as connector:
         until(lambda: get(f"http://127.0.0.1:{port}/readyz")[0] == 200, 30, "the connector")
         before = connector.cpu_seconds()
         time.sleep(_IDLE_SECONDS)
@@ -55,14 +51,10 @@ def _idle(surroundings: Surroundings, sink: Sink) -> Iterator[Figure]:
         took = _milliseconds("healthcheck", "--config", config)
         yield Figure("connector healthcheck", took, "ms", at_most=150)
         connector.stop()
-    finally:
-        connector.kill()
 
 
 def _milliseconds(*arguments: str) -> float:
     """A command's wall time: the median of some runs."""
-    walls: Sequence[float] = [
-        Program([CONNECTOR, *arguments]).finish().wall_seconds for _ in range(_COMMANDS)
-    ]
+    walls = [run([CONNECTOR, *arguments]).wall_seconds for _ in range(_COMMANDS)]
     say(f"connector {arguments[0]}: {min(walls) * 1e3:.0f} to {max(walls) * 1e3:.0f} ms")
     return 1e3 * statistics.median(walls)

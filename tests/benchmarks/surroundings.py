@@ -17,10 +17,10 @@ from uuid import uuid4
 import yaml
 
 from tests.benchmarks.mapping import ADVERTISER, FIRST_AUDIENCE, TOKEN
-from tests.benchmarks.programs import Program, module
+from tests.benchmarks.programs import Program, module, run
 from tests.benchmarks.workloads import PARTITIONS, WORKLOADS, Workload
 from tests.end_to_end.deployment import free_port, get, until
-from tests.kafka_broker import Broker
+from tests.kafka_broker import Broker, Cluster
 
 NO_LIMIT: Final = 100_000
 """Calls a second: more than any program here makes."""
@@ -42,7 +42,7 @@ class Sink:
             return found
 
     def close(self) -> None:
-        self._program.kill()
+        self._program.close()
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class Filled:
 
 
 class Surroundings:
-    """A broker in a temporary folder; topics are filled when they are first wanted."""
+    """A broker, and a folder for configurations; topics are filled when they are first wanted."""
 
-    def __init__(self, folder: Path, broker: Broker) -> None:
+    def __init__(self, folder: Path, broker: Cluster) -> None:
         self.folder = folder
         self.broker = broker
         self._filled: dict[tuple[str, int], Filled] = {}
@@ -66,6 +66,7 @@ class Surroundings:
     @classmethod
     @contextlib.contextmanager
     def up(cls) -> Iterator[Self]:
+        """Bring up a broker of its own, in temporary folders."""
         with tempfile.TemporaryDirectory() as folder:
             broker = Broker().start()
             try:
@@ -88,7 +89,7 @@ class Surroundings:
             say(f"writing {records:,} records: {workload}")
             made = self._filled[key] = replace(self.empty(workload), records=records)
             place = (self.broker.bootstrap_servers, made.topic)
-            Program(module("fill", *place, workload, records)).finish()
+            run(module("fill", *place, workload, records))
         return self._filled[key]
 
     def empty(self, workload: str = "plain") -> Filled:

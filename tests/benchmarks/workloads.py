@@ -36,8 +36,8 @@ _REALISTIC: Final = (
 _STATUS: Final = ("exited", "entered")
 _HOT_SHARE: Final = 0.9
 _OPPOSITE_SHARE: Final = 0.3
-_WITHIN: Final = 5_000
-"""Records between a change and its opposite, at most: a second, at a rate that keeps an account of TikTok's busy."""
+_RECENT: Final = 3_500
+"""New changes among which one is taken back: with those taken back themselves, a second of 5,000 records."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _hot(count: int) -> Iterator[Event]:
 def _churn(count: int) -> Iterator[Event]:
     """Three in ten take back a change of the last second, the others are of new profiles."""
     rng = random.Random(1)
-    recent: deque[tuple[int, int, str, dict[str, str]]] = deque(maxlen=_WITHIN)
+    recent: deque[tuple[int, int, str, dict[str, str]]] = deque(maxlen=_RECENT)
     for number in range(count):
         if recent and rng.random() < _OPPOSITE_SHARE:
             place = rng.randrange(len(recent))
