@@ -9,7 +9,7 @@ from tests.benchmarks.surroundings import Surroundings, say
 from tests.benchmarks.table import Figure
 from tests.benchmarks.throughput import PEAK_MB
 
-_SMALL_CALLS: Final = {"max_rows": 50, "linger_seconds": 20, "max_pending_rows": 400_000}
+_SMALL_CALLS: Final = {"max_rows": 50, "linger_seconds": 10}
 """Full calls alone, of a size that twenty audiences and two thousand both fill: then both make as many."""
 _HIGHEST_TIER: Final = 50
 """Calls a second: TikTok's highest tier."""

@@ -82,15 +82,18 @@ def _event(number: int, segment: int, status: str, identities: dict[str, str]) -
 
 
 def _even(
-    audiences: int, identities: Callable[[int, random.Random], dict[str, str]] = _identities
+    audiences: int,
+    identities: Callable[[int, random.Random], dict[str, str]] = _identities,
+    exits: int = 10,
 ) -> Callable[[int], Iterator[Event]]:
-    """Every audience in turn, one in ten an exit, each profile once."""
+    """Every audience in turn, one in so many an exit (0: none), each profile once."""
 
     def events(count: int) -> Iterator[Event]:
         rng = random.Random(1)
         for number in range(count):
             turn, segment = divmod(number, audiences)
-            yield _event(number, segment, _STATUS[turn % 10 > 0], identities(number, rng))
+            status = _STATUS[not exits or turn % exits > 0]
+            yield _event(number, segment, status, identities(number, rng))
 
     return events
 
@@ -131,7 +134,7 @@ def _all() -> Iterator[Workload]:
     yield Workload("plain", _even(AUDIENCES), twenty)
     yield Workload("hashed", _even(AUDIENCES, _digests), twenty)
     yield Workload("realistic", _realistic, segment_names(AUDIENCES), _REALISTIC, is_once=False)
-    yield Workload("audiences", _even(MANY_AUDIENCES), _numbered(MANY_AUDIENCES))
+    yield Workload("audiences", _even(MANY_AUDIENCES, exits=0), _numbered(MANY_AUDIENCES))
     yield Workload("hot", _hot, twenty)
     yield Workload("churn", _churn, twenty, is_once=False)
 
