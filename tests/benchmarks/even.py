@@ -32,7 +32,7 @@ def event(seconds: float, number: int) -> bytes:
 
 
 def main(bootstrap: str, topic: str, rate: float, seconds: float) -> None:
-    """Write for so long.
+    """Write for so long, and print how many records that were.
 
     Raises:
         RuntimeError: the broker did not take all.
@@ -55,6 +55,7 @@ def main(bootstrap: str, topic: str, rate: float, seconds: float) -> None:
     left = producer.flush(_PATIENCE_SECONDS)
     if left:
         raise RuntimeError(f"{left} records were not taken")
+    print(written)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ class Race:
         """Let them take turns."""
         for number in range(rounds):
             for name in names:
-                self._sink.taken()
+                self._sink.forget()
                 usage = run(self._command(name))
                 self._note(name)
                 self.usages.setdefault(name, []).append(usage)

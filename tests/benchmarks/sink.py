@@ -2,8 +2,9 @@
 
     python -m tests.benchmarks.sink PORT [--timed]
 
-It looks for marks in a body's bytes and parses nothing. GET /taken answers what came since the last such question.
-With --timed the identifiers carry the microsecond of their production (see `stamps`), and it answers latencies.
+It looks for marks in a body's bytes and parses nothing. GET /taken answers what came, GET /forget too and begins
+anew. With --timed the identifiers carry the microsecond of their production (see `stamps`), and GET /latencies
+answers how old they were.
 """
 
 import argparse
@@ -27,7 +28,7 @@ _MOST_ROWS = 1000
 
 
 class Taken:
-    """What came since the last question."""
+    """What came."""
 
     def __init__(self, *, timed: bool) -> None:
         self._timed = timed
@@ -57,8 +58,11 @@ class Taken:
             "rows": self._rows.total(),
             "fewest": sum(-(-rows // _MOST_ROWS) for rows in self._rows.values()),
             "first": self._first,
-            "latency": latencies(self._latencies),
         }
+
+    def latencies(self) -> dict[str, float]:
+        """Apart from the counts: to put them in order takes longer than a call may wait for its answer."""
+        return latencies(self._latencies)
 
 
 class Connection(asyncio.Protocol):
@@ -90,13 +94,17 @@ class Connection(asyncio.Protocol):
             self._chunks.clear()
 
     def _answer(self, request: bytes) -> None:
-        if request.startswith(b"GET /taken"):
-            self._write(json.dumps(self._taken.told()).encode())
-            self._taken.clear()
-            return
-        self._write(_ACCEPTED)
         if request.startswith(b"POST "):
+            self._write(_ACCEPTED)
             self._taken.note(request)
+        elif request.startswith((b"GET /taken", b"GET /forget")):
+            self._write(json.dumps(self._taken.told()).encode())
+            if request.startswith(b"GET /forget"):
+                self._taken.clear()
+        elif request.startswith(b"GET /latencies"):
+            self._write(json.dumps(self._taken.latencies()).encode())
+        else:
+            self._write(_ACCEPTED)
 
     def _write(self, body: bytes) -> None:
         head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"

@@ -30,7 +30,7 @@ def start(surroundings: Surroundings, records: int, _rounds: int) -> Iterator[Fi
 def _first_call(surroundings: Surroundings, filled: Filled, sink: Sink) -> float:
     """Seconds until a call with rows came, on a topic with records and for a new group."""
     config = surroundings.configuration(filled, sink)
-    sink.taken()
+    sink.forget()
     with Program([CONNECTOR, "run", "--until-end", "--config", str(config)]) as connector:
         connector.finish()
     took = float(sink.taken()["first"]) - connector.started_at

@@ -36,8 +36,19 @@ class Sink:
         until(lambda: get(self._url)[0] == 200, 20, "the sink")
 
     def taken(self) -> dict[str, Any]:
-        """What came since the last such question: `Taken` in the sink says what."""
-        with urllib.request.urlopen(f"{self._url}/taken", timeout=30) as answer:
+        """What came: `Taken.told` in the sink says what."""
+        return self._ask("taken")
+
+    def forget(self) -> dict[str, Any]:
+        """Likewise, and from now on it is counted anew."""
+        return self._ask("forget")
+
+    def latencies(self) -> dict[str, Any]:
+        """How old the identifiers were that came: their count, median and 99th percentile."""
+        return self._ask("latencies")
+
+    def _ask(self, what: str) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self._url}/{what}", timeout=30) as answer:
             found: dict[str, Any] = json.loads(answer.read())
             return found
 

@@ -42,7 +42,7 @@ def test_a_program_that_loses_rows_is_not_measured(tmp_path: Path, broker: Clust
 def test_a_burst_is_measured(tmp_path: Path, broker: Cluster) -> None:
     rows, calls, *_ = burst(Surroundings(tmp_path, broker), _RECORDS, 1)
 
-    assert rows.value == pytest.approx(50, rel=0.2)
+    assert 10 < rows.value <= 50
     assert calls.value >= 1
 
 
