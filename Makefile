@@ -3,6 +3,7 @@ PYTHON ?= $(shell for one in python3 python3.13 python3.12 python3.11; do \
   $$one -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$one && break; done)
 BIN := .venv/bin
 FUZZ := .cache/fuzz/venv
+BENCH := .cache/bench/venv
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -55,9 +56,15 @@ test-fast: install  ## the tests that need neither a broker nor a process of the
 	  --ignore tests/chaos --ignore tests/cli
 
 .PHONY: bench
-bench: install  ## records per CPU-second beside the limit of the parts; each format's decoder beside the parser
-	$(BIN)/python -m tests.benchmarks.formats
-	$(BIN)/python -m tests.benchmarks
+bench: install $(BENCH)/installed  ## every figure of docs/performance.md beside its goal (ONLY=throughput,latency RECORDS=N ROUNDS=N)
+	$(BIN)/python -m tests.benchmarks --output .cache/bench/figures.md \
+	  $(if $(ONLY),--only $(ONLY)) $(if $(RECORDS),--records $(RECORDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+$(BENCH)/installed: requirements-bench.lock
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	@touch $@
 
 .PHONY: chaos
 chaos: install  ## ten minutes of load under kills, outages and faults, with a verdict (SECONDS=60 SEED=1)
@@ -92,6 +99,8 @@ lock: install  ## resolve the dependencies again, with hashes and without index 
 	  --no-emit-index-url --upgrade --constraint requirements-dev.lock --group build --output-file requirements-build.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --upgrade --group fuzz --output-file requirements-fuzz.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --upgrade --group bench --output-file requirements-bench.lock
 
 .PHONY: clean
 clean:  ## remove what the targets made

@@ -27,7 +27,9 @@ from connector.tiktok import protocol
 
 ROOT = Path(__file__).parent.parent
 CODE = sorted((ROOT / "connector").rglob("*.py"))
-LOCKS = tuple(f"requirements{group}.lock" for group in ("", "-dev", "-deploy", "-build", "-fuzz"))
+LOCKS = tuple(
+    f"requirements{group}.lock" for group in ("", "-dev", "-deploy", "-build", "-fuzz", "-bench")
+)
 
 MADE_BY_TOOLS = frozenset(
     {".venv", ".git", ".cache", ".hypothesis", ".coverage", "__pycache__", "dist", "build"}
@@ -162,7 +164,7 @@ def test_the_locks_hold_every_dependency() -> None:
     ]
     groups = project["dependency-groups"]
     dev = [*wanted, *groups["dev"]]
-    of_each = (wanted, dev, groups["deploy"], groups["build"], groups["fuzz"])
+    of_each = (wanted, dev, groups["deploy"], groups["build"], groups["fuzz"], groups["bench"])
     for lock, some in zip(LOCKS, of_each, strict=True):
         locked = set(re.findall(r"^([A-Za-z0-9._-]+)==", text_of(lock), re.MULTILINE))
         names = {re.split(r"[<>=\[; ]", one)[0].lower() for one in some}

@@ -1,165 +1,88 @@
-"""Records per CPU-second of the connector's process, beside the limit of its parts, in one run.
+"""How fast, how large, how soon: every figure beside its goal, in one run on one machine: docs/performance.md.
 
-    python -m tests.benchmarks [RECORDS] [ROUNDS]
+    python -m tests.benchmarks [--only PART,PART] [--records 1000000] [--rounds 3] [--output FILE]
 
-A real broker, native events of about 220 bytes with e-mail, phone and IDFA, lz4, four partitions, twenty audiences,
-and a sink that accepts every call. The two programs take turns; each figure is the median of its rounds.
+Brings up a broker and sinks by itself. Progress goes to stderr, the table to stdout and, as Markdown, to the file.
+Exit 0 when everything was measured, whether the goals are met or not: the table says so.
 """
 
-import os
-import random
-import statistics
-import subprocess
+import argparse
+import json
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final
 
-import orjson
-import yaml
+from tests.benchmarks.latency import latency
+from tests.benchmarks.machine import description
+from tests.benchmarks.programs import Program, module
+from tests.benchmarks.scale import audiences, backlog, burst
+from tests.benchmarks.start import start
+from tests.benchmarks.surroundings import Surroundings, say
+from tests.benchmarks.table import Figure, missed, table
+from tests.benchmarks.throughput import throughput, workloads
 
-from tests.end_to_end.deployment import free_port
-from tests.kafka_broker import Broker, Message
-
-_PARTITIONS = 4
-_AUDIENCES = 20
-_GOAL = 80_000
-_RSS_GOAL = 200
-
-
-class Figures(NamedTuple):
-    """What a finished process took."""
-
-    cpu_seconds: float
-    wall_seconds: float
-    rss_mb: float
+Part = Callable[[Surroundings, int, int], Iterator[Figure]]
 
 
-def events(count: int, seed: int = 1) -> Iterator[Message]:
-    """Clean native events: three plain identifiers each, one in ten an exit."""
-    rng = random.Random(seed)
-    for number in range(count):
-        idfa = f"{rng.getrandbits(128):032x}"
-        value = {
-            "profile_id": f"profile-{number}",
-            "segment": f"segment-{number % _AUDIENCES}",
-            "status": "entered" if number % 10 else "exited",
-            "timestamp": "2026-11-20T12:00:00Z",
-            "identities": {
-                "email": f"person{number}@example.com",
-                "phone": f"+1{2_120_000_000 + number}",
-                "idfa": f"{idfa[:8]}-{idfa[8:12]}-{idfa[12:16]}-{idfa[16:20]}-{idfa[20:]}",
-            },
-        }
-        key = b"profile-%d" % number
-        yield Message(orjson.dumps(value), key, partition=number % _PARTITIONS)
+def formats(_surroundings: Surroundings, _records: int, _rounds: int) -> Iterator[Figure]:
+    """Each format's decoder, in a process of its own: it needs more memory than what is measured."""
+    with Program(module("formats", "--json")) as program:
+        program.finish()
+        found = json.loads(program.output())
+    for name, rate in found["rates"].items():
+        yield Figure(f"decoding {name}", rate, "changes/CPU-s", at_least=found["goal"])
 
 
-def configuration(folder: Path, broker: Broker, topic: str, letters: str, port: int) -> Path:
-    """The connector's configuration, with limits out of the way."""
-    (folder / "token").write_text("benchmark-token")
-    tree = {
-        "kafka": {
-            "bootstrap_servers": broker.bootstrap_servers,
-            "topics": [{"name": topic}],
-            "dead_letter_topic": letters,
-        },
-        "tiktok": {
-            "base_url": f"http://127.0.0.1:{port}/open_api/v1.3",
-            "rate_limit": {"queries_per_second": 100_000},
-        },
-        "destinations": [
-            {
-                "name": "bench",
-                "advertiser_id": "7000000000000000001",
-                "access_token_file": str(folder / "token"),
-            }
-        ],
-        "routes": [
-            {
-                "segment": f"segment-{number}",
-                "destination": "bench",
-                "audience_id": str(7_100_000_000_000_000_001 + number),
-            }
-            for number in range(_AUDIENCES)
-        ],
-        "admin": {"host": "127.0.0.1", "port": 0},
-    }
-    path = folder / "connector.yaml"
-    path.write_text(yaml.safe_dump(tree))
-    return path
+PARTS: Final[Mapping[str, Part]] = {
+    "throughput": throughput,
+    "workloads": workloads,
+    "audiences": audiences,
+    "burst": burst,
+    "backlog": backlog,
+    "latency": latency,
+    "start": start,
+    "formats": formats,
+}
 
 
-def measure(*command: str, **environ: str) -> Figures:
-    """Run a Python program to its end and take the system's account of it."""
-    begun = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", *command],
-        env={**os.environ, **environ},
-        stdout=subprocess.DEVNULL,
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{command[0]} ended with {process.returncode}")
-    wall = time.perf_counter() - begun
-    return Figures(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024)
+def measured(parts: Sequence[str], records: int, rounds: int) -> list[Figure]:
+    """All figures of these parts, in their order."""
+    figures: list[Figure] = []
+    with Surroundings.up() as surroundings:
+        for part in parts:
+            begun = time.monotonic()
+            figures += PARTS[part](surroundings, records, rounds)
+            say(f"{part}: {time.monotonic() - begun:.0f} s")
+    return figures
 
 
-def table(records: int, found: dict[str, list[Figures]]) -> str:
-    """The medians, a line a program, and the ratio."""
-    lines = [f"{'':12}{'records/CPU-s':>15}{'CPU s':>8}{'wall s':>8}{'peak MB':>9}"]
-    rates = {}
-    for name, figures in found.items():
-        cpu = statistics.median(one.cpu_seconds for one in figures)
-        wall = statistics.median(one.wall_seconds for one in figures)
-        rss = max(one.rss_mb for one in figures)
-        rates[name] = records / cpu
-        lines.append(f"{name:12}{rates[name]:15,.0f}{cpu:8.2f}{wall:8.2f}{rss:9.0f}")
-    ratio = rates["connector"] / rates["limit"]
-    lines.append(f"connector / limit: {ratio:.2f}")
-    lines.append(f"goals: connector at least {_GOAL:,} records/CPU-s, below {_RSS_GOAL} MB")
-    return "\n".join(lines)
+def document(figures: Sequence[Figure], records: int, rounds: int) -> str:
+    """What was measured on what, and how many goals are met."""
+    goals = [one for one in figures if one.is_met is not None]
+    reached = f"{len(goals) - len(missed(goals))} of {len(goals)} goals are met."
+    sizes = f"- sizes: {records:,} records in a topic, {rounds} rounds"
+    return "\n".join((description(), sizes, "", table(figures), "", reached))
 
 
-def main(records: int, rounds: int) -> None:
-    """Fill a topic once, then let the programs take turns over it."""
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        broker = Broker().start()
-        port = free_port()
-        sink = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.sink", str(port)])
-        try:
-            topic, letters = broker.create_topic(partitions=_PARTITIONS), broker.create_topic()
-            broker.produce(
-                topic,
-                events(records),
-                compression_type="lz4",
-                linger_ms=50,
-                queue_buffering_max_messages=records + 1,
-                queue_buffering_max_kbytes=2_000_000,
-            )
-            config = configuration(folder, broker, topic, letters, port)
-            found: dict[str, list[Figures]] = {"limit": [], "connector": []}
-            for number in range(rounds):
-                found["limit"].append(
-                    measure("tests.benchmarks.limit", broker.bootstrap_servers, topic, str(records))
-                )
-                found["connector"].append(
-                    measure(
-                        *("connector", "run", "--until-end", "--config", str(config)),
-                        CONNECTOR_KAFKA__GROUP_ID=f"bench-{number}",
-                    )
-                )
-            print(table(records, found))
-        finally:
-            sink.kill()
-            sink.wait()
-            broker.stop()
+def main(arguments: Sequence[str]) -> int:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
+    parser.add_argument("--only", default=",".join(PARTS), help=f"of {', '.join(PARTS)}")
+    parser.add_argument("--records", type=int, default=1_000_000, help="in a topic")
+    parser.add_argument("--rounds", type=int, default=3, help="of each program; medians count")
+    parser.add_argument("--output", type=Path, help="a file for what is printed")
+    given = parser.parse_args(arguments)
+    parts = given.only.split(",")
+    if unknown := [one for one in parts if one not in PARTS]:
+        parser.error(f"there is no part {unknown[0]}: {', '.join(PARTS)}")
+    found = document(measured(parts, given.records, given.rounds), given.records, given.rounds)
+    print(found)
+    if given.output:
+        given.output.write_text(found + "\n")
+    return 0
 
 
 if __name__ == "__main__":
-    numbers = [int(one) for one in sys.argv[1:]]
-    main(numbers[0] if numbers else 1_000_000, numbers[1] if len(numbers) > 1 else 3)
+    sys.exit(main(sys.argv[1:]))
