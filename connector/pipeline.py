@@ -223,6 +223,7 @@ class Pipeline:
         touched: set[Audience],
     ) -> int:
         changes = 0
+        before, later_ms = span.position - record.offset, record.timestamp - span.oldest_ms
         for route, fixed in routes:
             audience = fixed
             if audience is None:
@@ -234,9 +235,7 @@ class Pipeline:
                 if own is None:
                     continue
                 left = len(own) - own.count(None)
-                row = Row(
-                    own, left, membership.action, span, record.offset, record.timestamp, record.key
-                )
+                row = Row(own, left, membership.action, span, before, later_ms, record.key)
                 if self._tells_profiles:
                     row.profile = membership.profile_id
                 self._backlog.accept(audience, row)

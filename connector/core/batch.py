@@ -23,6 +23,9 @@ class Row(msgspec.Struct, gc=False, eq=False):
         digests: by slot; an entry becomes None when a newer change takes the identifier over.
         left: how many digests are not None.
         span: its part of the checkpoint.
+        before: how many offsets its record lies before the span's position. A small number nearly always, of which
+            there is one for all rows; the offset itself would be 32 bytes.
+        later_ms: likewise, how much later than the span's oldest record it was written.
         since: when its wait began: its arrival, or that of a change it took an identifier from.
         queue: where in the lane it stands; None while a call with it is under way.
         profile: whose identifiers they are; told only where people may be suppressed.
@@ -33,13 +36,38 @@ class Row(msgspec.Struct, gc=False, eq=False):
     left: int
     action: Action
     span: Span
-    offset: int
-    timestamp_ms: int
+    before: int
+    later_ms: int
     key: bytes | None
     since: float = math.inf
     queue: Any = None
     profile: str | None = None
     urgent: bool = False
+
+    @property
+    def offset(self) -> int:
+        """Where its record stands in the partition."""
+        return self.span.position - self.before
+
+    @property
+    def timestamp_ms(self) -> int:
+        """When its record was written, in milliseconds since the epoch; -1 where the producer did not say."""
+        return self.span.oldest_ms + self.later_ms
+
+
+def row_of(
+    digests: list[str | None],
+    action: Action,
+    span: Span,
+    offset: int,
+    timestamp_ms: int,
+    key: bytes | None,
+    profile: str | None = None,
+) -> Row:
+    """A row of a record at this offset and of this time."""
+    left = len(digests) - digests.count(None)
+    before, later_ms = span.position - offset, timestamp_ms - span.oldest_ms
+    return Row(digests, left, action, span, before, later_ms, key, profile=profile)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import math
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Protocol
 
-from connector.core.batch import Row
+from connector.core.batch import Row, row_of
 from connector.core.checkpoint import Span
 from connector.core.identity import Digests, IdentityMap
 from connector.core.model import Action, Chunk, Partition, Record
@@ -181,8 +181,7 @@ class Keeper:
 
 def urgent_delete(digests: Digests, span: Span, record: Record, timestamp_ms: int) -> Row:
     """The delete of these identifiers that an entry's record asks for: it goes before all that is not urgent."""
-    left = len(digests) - digests.count(None)
-    row = Row(digests, left, Action.DELETE, span, record.offset, timestamp_ms, record.key)
+    row = row_of(digests, Action.DELETE, span, record.offset, timestamp_ms, record.key)
     row.urgent = True
     return row
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from connector.core.batch import Row
+from connector.core.batch import row_of
 from connector.core.checkpoint import Checkpoint, Span
 from connector.core.letter import record_letter
 from connector.core.model import Partition, Record, Stage
@@ -157,16 +157,14 @@ class Feed:
         span.attempts = letter.attempts + 1
         self._spans.append(span)
         for change in changes:
-            own = list(change.digests)
-            row = Row(
-                own,
-                len(own) - own.count(None),
+            row = row_of(
+                list(change.digests),
                 change.action,
                 span,
                 origin.offset,
                 origin.timestamp_ms,
                 origin.key,
-                profile=change.profile,
+                change.profile,
             )
             audience = self._ledger.named(change.route, change.audience)
             if audience is None:

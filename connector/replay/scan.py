@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Protocol
 
-from connector.core.batch import Row
+from connector.core.batch import row_of
 from connector.core.checkpoint import Checkpoint
 from connector.core.model import Chunk, Partition, Record
 from connector.core.recency import Recency
@@ -132,15 +132,14 @@ class Scan:
             return
         span = self._checkpoint.track(partition, record.offset + 1, self._clock(), record.timestamp)
         own = [one if slot in slots else None for slot, one in enumerate(change.digests)]
-        row = Row(
+        row = row_of(
             own,
-            len(slots),
             change.action,
             span,
             record.offset,
             record.timestamp,
             record.key,
-            profile=change.profile,
+            change.profile,
         )
         self._watch.hold(change.audience, row, partition, record.offset, is_letters=False)
         self._ledger.accept(self._ledger[change.audience], row)

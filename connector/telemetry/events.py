@@ -235,8 +235,9 @@ class DeliveryEvents(Events):
             if row.span is not span:  # hot: neighbours mostly share it
                 span = row.span
                 of_topic = latencies.setdefault(span.partition.topic, [])
-            if row.timestamp_ms >= 0:
-                of_topic.append((now_ms - row.timestamp_ms) / 1000.0)
+            timestamp_ms = span.oldest_ms + row.later_ms
+            if timestamp_ms >= 0:
+                of_topic.append((now_ms - timestamp_ms) / 1000.0)
         for topic, seconds in latencies.items():
             self.metrics.delivery_latency_seconds.observe_all(seconds, topic)
         self._log.debug("batch delivered", **_batch(audience, batch))

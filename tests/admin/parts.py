@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import cast
 
-from connector.core.batch import Row
+from connector.core.batch import row_of
 from connector.core.checkpoint import Checkpoint, Span
 from connector.core.identity import IdentityMap, IdentityMapping, Target
 from connector.core.model import Action, Partition
@@ -136,6 +136,6 @@ class StandInParts:
     def put(self, key: AudienceKey, span: Span) -> Audience:
         """Accept a change for an audience."""
         audience = self.backlog[key]
-        row = Row([DIGEST], 1, Action.ADD, span, 3, 0, b"profile-1")
+        row = row_of([DIGEST], Action.ADD, span, 3, 0, b"profile-1")
         self.backlog.accept(audience, row)
         return audience

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from connector.core.batch import Row
+from connector.core.batch import Row, row_of
 from connector.core.checkpoint import Checkpoint, Span
 from connector.core.model import Action, Partition
 from connector.core.room import Limits
@@ -48,6 +48,4 @@ def row(
     of: Span | None = None,
     offset: int = 0,
 ) -> Row:
-    own = list(digests)
-    left = sum(digest is not None for digest in own)
-    return Row(own, left, action, of or span(arrived), offset, 1_000, b"key")
+    return row_of(list(digests), action, of or span(arrived), offset, 1_000, b"key")

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from connector.core.batch import Batch, Row
+from connector.core.batch import Batch, Row, row_of
 from connector.core.checkpoint import Checkpoint, Span
 from connector.core.inquiry import Inquiry
 from connector.core.lane import Lane
@@ -145,7 +145,7 @@ class LaneModel(RuleBasedStateMachine):
         change = self.log[offset]
         span = self.checkpoint.track(PARTITION, offset + 1, self.now, -1)
         left = identifiers_of(change.digests)
-        row = Row(list(change.digests), len(left), change.action, span, offset, -1, None)
+        row = row_of(list(change.digests), change.action, span, offset, -1, None)
         row.urgent = change.urgent
         unhindered = not self.is_hindered(change.action, left)
         self.supersede(left)

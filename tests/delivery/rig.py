@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from connector.core.batch import Row
+from connector.core.batch import row_of
 from connector.core.checkpoint import Checkpoint
 from connector.core.identity import Target
 from connector.core.lease import Lease
@@ -143,15 +143,7 @@ class Rig:
         audience = self.audience(number)
         for index, digests in enumerate(changes):
             offset = self.offset - len(changes) + index
-            row = Row(
-                list(digests),
-                sum(one is not None for one in digests),
-                action,
-                span,
-                offset,
-                0,
-                b"key",
-            )
+            row = row_of(list(digests), action, span, offset, 0, b"key")
             self.backlog.accept(audience, row)
         span.resolve()
         self.dispatcher.touch([audience])

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.core.batch import Batch, Row
+from connector.core.batch import Batch, row_of
 from connector.core.checkpoint import Checkpoint
 from connector.core.lane import Lane
 from connector.core.model import Action, Partition
@@ -40,7 +40,7 @@ class World:
 
     def add(self, digest: str, action: Action, *, urgent: bool) -> None:
         span = self.checkpoint.track(PARTITION, 1, self.now, 0)
-        row = Row([digest], 1, action, span, 0, 0, None)
+        row = row_of([digest], action, span, 0, 0, None)
         row.urgent = urgent
         self.audience.lane.add(row)
         if not self.agenda.is_true_of(self.audience, self.now):

@@ -8,7 +8,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from connector.core.batch import Batch, Row
+from connector.core.batch import Batch, row_of
 from connector.core.checkpoint import Checkpoint, Span
 from connector.core.identity import Target
 from connector.core.model import Action, Partition
@@ -79,7 +79,7 @@ def span() -> Span:
 def batch(*timestamps: int) -> Batch:
     here = span()
     rows = [
-        Row([DIGEST], 1, Action.ADD, here, offset, timestamp, b"profile-1")
+        row_of([DIGEST], Action.ADD, here, offset, timestamp, b"profile-1")
         for offset, timestamp in enumerate(timestamps or (-1,))
     ]
     return Batch(Action.ADD, rows, {0: [DIGEST] * len(rows)}, "size")

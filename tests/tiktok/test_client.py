@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from connector.core.batch import Batch, Row
+from connector.core.batch import Batch, row_of
 from connector.core.checkpoint import Checkpoint
 from connector.core.identity import Target
 from connector.core.model import Action, Partition
@@ -41,8 +41,8 @@ def batch(action: Action = Action.ADD) -> Batch:
     checkpoint.assign([partition])
     span = checkpoint.track(partition, 2, 0.0, -1)
     rows = [
-        Row([EMAIL, None], 1, action, span, 0, 0, b"k1"),
-        Row([None, PHONE], 1, action, span, 1, 0, b"k2"),
+        row_of([EMAIL, None], action, span, 0, 0, b"k1"),
+        row_of([None, PHONE], action, span, 1, 0, b"k2"),
     ]
     return Batch(action, rows, {0: [EMAIL], 1: [PHONE]}, "age")
 
