@@ -9,7 +9,7 @@ import os
 import signal
 from collections.abc import Coroutine, Iterable
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 from connector.assembly import Parts
 from connector.errors import ConnectorError
@@ -17,9 +17,8 @@ from connector.front import Front
 from connector.reload import Reload
 from connector.settings.credentials import Secrets
 from connector.settings.model import Settings
+from connector.stopping import Stop
 from connector.watchdog import LOOP_SECONDS, LoopGuard, Watchdog, signs_of_life
-
-Result = TypeVar("Result")
 
 _STUCK_SECONDS = 60.0
 """With nothing but halted work left for so long, reading up to the end gives up."""
@@ -61,7 +60,7 @@ class Application:
         self._secrets = secrets
         self._until_end = until_end
         self._clock = clock
-        self._stop = asyncio.Event()
+        self._stop = Stop()
         self._parts = Parts(settings, secrets, clock, until_end=until_end)
         self._reload = Reload(path, os.environ, settings, self._parts, self._parts.on_reload, clock)
         self._front = Front(settings, secrets, self._parts, self._reload, clock)
@@ -70,7 +69,8 @@ class Application:
     async def run(self) -> None:
         """Run until a signal, or until the end. Raises ConnectorError for what a user can act on."""
         settings, parts = self._settings, self._parts
-        self._listen_to_signals()
+        self._stop.listen()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload.ask)
         await self._front.admin.start(settings.admin.host, settings.admin.port)
         try:
             parts.life.starting(
@@ -87,8 +87,8 @@ class Application:
         kafka = self._settings.kafka
         parts = self._parts
         try:
-            await self._unless_stopped(self._reach_kafka(kafka.startup_timeout_seconds))
-            if not self._stop.is_set():
+            await self._stop.unless_wanted(self._reach_kafka(kafka.startup_timeout_seconds))
+            if not self._stop.is_wanted():
                 await self._run_tasks()
         finally:
             self._front.status.state = "stopping"
@@ -168,7 +168,7 @@ class Application:
             await self._stop.wait()
             self._parts.life.stopping("signal")
             return True
-        done = await self._unless_stopped(self._until_delivered())
+        done = await self._stop.unless_wanted(self._until_delivered())
         self._parts.life.stopping("the end is reached" if done else "signal or stuck")
         return done is not False
 
@@ -176,9 +176,13 @@ class Application:
         """Wait until everything is read, delivered and committed; False when only halted work is left."""
         parts = self._parts
         stuck_since: float | None = None
+        read = False
         while True:
             await asyncio.sleep(0.1)
+            had_read = read
             read = parts.intake.is_done() and not (parts.people and len(parts.people.erasure))
+            if read and not had_read:
+                parts.dispatcher.flush()  # nothing more comes that would be worth waiting for
             if read and not parts.backlog.pending and not len(parts.dead_letters):
                 if await parts.committer.commit():
                     return True
@@ -188,30 +192,6 @@ class Application:
                     return False
             else:
                 stuck_since = None
-
-    async def _unless_stopped(self, work: Coroutine[None, None, Result]) -> Result | None:
-        """Do the work, but give it up when a signal comes; None then."""
-        doing = asyncio.create_task(work)
-        stopping = asyncio.create_task(self._stop.wait())
-        try:
-            await asyncio.wait((doing, stopping), return_when=asyncio.FIRST_COMPLETED)
-            return doing.result() if doing.done() else None
-        finally:
-            for task in (doing, stopping):
-                task.cancel()
-            await asyncio.wait((doing, stopping))
-
-    def _listen_to_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._on_signal, asyncio.current_task())
-        loop.add_signal_handler(signal.SIGHUP, self._reload.ask)
-
-    def _on_signal(self, main: asyncio.Task[Any] | None) -> None:
-        """The first signal asks to drain; the second ends at once, committing nothing more."""
-        if self._stop.is_set() and main is not None:
-            main.cancel()
-        self._stop.set()
 
     async def _watch_secrets(self) -> None:
         """Let new connections to Kafka, and requests to us, be judged by what the secret files hold now."""

@@ -24,7 +24,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             " connector.errors connector"
         ),
         "connector.app": (
-            "connector.front connector.assembly connector.configured connector.watchdog connector.reload"
+            "connector.front connector.assembly connector.configured connector.watchdog connector.reload connector.stopping"
             " connector.settings connector.telemetry connector.errors"
         ),
         "connector.front": (
@@ -33,7 +33,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             " connector.telemetry"
         ),
         "connector.replay.run": (
-            "connector.replay.assembly connector.replay connector.kafka connector.settings"
+            "connector.replay.assembly connector.replay connector.kafka connector.settings connector.stopping"
         ),
         "connector.replay.assembly": (
             "connector.assembly connector.configured connector.replay connector.tiktok connector.kafka connector.core"
@@ -74,6 +74,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         "connector.reload": "connector.settings connector.telemetry connector.errors",
         "connector.history": "connector.telemetry",
         "connector.lags": "connector.core connector.errors",
+        "connector.stopping": "",
         "connector.watchdog": (
             "connector.intake connector.committer connector.delivery connector.telemetry connector.core connector.errors"
         ),

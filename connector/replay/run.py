@@ -5,10 +5,7 @@ is connector.replay.sending's.
 """
 
 import asyncio
-import signal
-from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Any
 
 from connector.kafka.log import partitions_of
 from connector.replay.assembly import ReplayParts, read_dead_letters
@@ -19,6 +16,7 @@ from connector.replay.sending import Patience, Sending
 from connector.replay.summary import Fate, Summary
 from connector.settings.credentials import Secrets
 from connector.settings.model import Settings
+from connector.stopping import Stop
 
 _CLOSE_SECONDS = 5.0
 
@@ -52,15 +50,15 @@ class Replay:
         self._chosen = 0
         self._feed: Feed | None = None
         self._repeated = 0
-        self._stop = asyncio.Event()
+        self._stop = Stop()
 
     async def run(self) -> Summary:
         """Replay until nothing is left to do, or a signal. Raises ConnectorError for what a user can act on."""
-        self._listen_to_signals()
+        self._stop.listen()
         parts = self._parts
         is_stuck = False
         try:
-            scan = await self._unless_stopped(self._prepare())
+            scan = await self._stop.unless_wanted(self._prepare())
             if scan is not None and not self._request.is_dry_run:
                 async with parts.client:
                     is_stuck = await self._sending(scan).run()
@@ -100,7 +98,7 @@ class Replay:
         patience = Patience(
             self._request.stuck_seconds, self._settings.tiktok.request_timeout_seconds
         )
-        return Sending(self._parts, scan, patience, self._stop, self._clock)
+        return Sending(self._parts, scan, patience, self._stop.is_wanted, self._clock)
 
     def _summary(self, *, is_stuck: bool) -> Summary:
         fates = [] if self._feed is None else self._feed.fates()
@@ -117,27 +115,3 @@ class Replay:
             # What waits in the lanes is what would be sent.
             summary.fates[Fate.SENT] = summary.fates.pop(Fate.LEFT)
         return summary
-
-    async def _unless_stopped(self, work: Coroutine[None, None, Scan]) -> Scan | None:
-        """Do the work, but give it up when a signal comes; None then."""
-        doing = asyncio.create_task(work)
-        stopping = asyncio.create_task(self._stop.wait())
-        try:
-            await asyncio.wait((doing, stopping), return_when=asyncio.FIRST_COMPLETED)
-            return doing.result() if doing.done() else None
-        finally:
-            for task in (doing, stopping):
-                task.cancel()
-            await asyncio.wait((doing, stopping))
-
-    def _listen_to_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        main = asyncio.current_task()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._on_signal, main)
-
-    def _on_signal(self, main: asyncio.Task[Any] | None) -> None:
-        """The first signal asks to finish; the second ends at once."""
-        if self._stop.is_set() and main is not None:
-            main.cancel()
-        self._stop.set()

@@ -86,13 +86,13 @@ class Sending:
         parts: Parts,
         scan: Scan,
         patience: Patience,
-        stop: asyncio.Event,
+        is_stop_wanted: Callable[[], bool],
         clock: Callable[[], float],
     ) -> None:
         self._parts = parts
         self._scan = scan
         self._patience = patience
-        self._stop = stop
+        self._is_stop_wanted = is_stop_wanted
         self._clock = clock
 
     async def run(self) -> bool:
@@ -151,7 +151,7 @@ class Sending:
         """Wait until all is done, or a signal came; whether only halted work was left for too long."""
         stuck_since: float | None = None
         while not self._is_done():
-            if self._stop.is_set():
+            if self._is_stop_wanted():
                 await self._finish()
                 return False
             if not self._parts.backlog.is_stuck():

@@ -245,7 +245,7 @@ class Rig:
 
     async def send(self, scan: Scan, stuck_seconds: float = 60.0) -> bool:
         patience = Patience(stuck_seconds, TIMEOUT)
-        return await Sending(self, scan, patience, self.stop, self.clocks.now).run()
+        return await Sending(self, scan, patience, self.stop.is_set, self.clocks.now).run()
 
     async def replay(
         self, letters: Iterable[Letter], rules: Rules | None = None, firsts: int = 0
