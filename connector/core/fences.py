@@ -34,6 +34,8 @@ class Fences:
         adding: the digests of each call under way that adds, by slot.
     """
 
+    __slots__ = ("adding", "echoes", "under_way")
+
     def __init__(self, slots: int) -> None:
         self.under_way: tuple[set[str], ...] = tuple(set() for _ in range(slots))
         self.echoes: list[_Echo] = []

@@ -47,6 +47,11 @@ class Lane:
         fences: which identifiers no call may take at present.
     """
 
+    __slots__ = (
+        *("_newest", "_superseded", "_veto", "calls"),
+        *("fences", "room", "suspects", "waiting"),
+    )
+
     def __init__(
         self,
         slots: int,
@@ -114,8 +119,6 @@ class Lane:
             self.fences.forget_echoes(now)
             self.waiting.release(self.fences.hold)
         queue = self.waiting.first()
-        if not queue.live:
-            return None
         full = self.room.is_full(queue)
         rows = self._permitted(queue.take(self.room.fits, self.room.surely))
         if not rows:
@@ -145,10 +148,8 @@ class Lane:
 
     def give_back(self, batch: Batch) -> None:
         """Put a finished batch's rows back, under what has come since: to be sent again as they were."""
-        is_part = batch.inquiry is not None
-        queue = (
-            self.suspects.again(batch.inquiry) if is_part else self.waiting.queue_of(batch.rows[0])
-        )
+        inquiry = batch.inquiry
+        queue = self.suspects.again(inquiry) if inquiry else self.waiting.queue_of(batch.rows[0])
         self._put_back(batch, queue)
 
     def park(self, batch: Batch, inquiry: Inquiry) -> None:

@@ -24,6 +24,8 @@ class Group(Queue):
 class Suspects:
     """All rows under inquiry of one lane."""
 
+    __slots__ = ("_groups", "_parked")
+
     def __init__(self) -> None:
         self._parked: dict[Inquiry, Queue] = {}
         self._groups: deque[Group] = deque()

@@ -12,7 +12,7 @@ from connector.core.routing import AudienceKey, Route, restrict
 from connector.delivery.seams import Destination
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Audience:
     """One audience: its lane of pending changes, and the gate its calls must pass.
 

@@ -93,6 +93,8 @@ class Dispatcher:
             if not self._agenda.is_true_of(audience, now):
                 self._reschedule(audience)
                 self._changed.set()
+        if self._delay() <= 0.0:  # while records pour in, timers go off late
+            self._changed.set()
 
     def set_bounds(self, bounds: Bounds) -> None:
         """Have so many calls under way from now on. Those that are go on."""
