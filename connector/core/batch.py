@@ -6,6 +6,7 @@ Owns their shapes. Knows no lane's rules, no JSON and no TikTok endpoint.
 import math
 from collections import Counter
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -70,6 +71,9 @@ def row_of(
     return Row(digests, left, action, span, before, later_ms, key, profile=profile)
 
 
+_span_of = attrgetter("span")
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Rows cut from one lane for one call, with the action they share.
@@ -88,4 +92,4 @@ class Batch:
 
     def spans(self) -> Counter[Span]:
         """How many rows of each span it holds."""
-        return Counter(row.span for row in self.rows)
+        return Counter(map(_span_of, self.rows))
