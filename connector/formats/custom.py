@@ -26,6 +26,7 @@ from connector.formats.membership import (
 )
 from connector.formats.paths import Path, problem_of, refuse_too_much
 
+_SCALARS = (str, int, float)
 _MOST_SEGMENTS = 10_000
 """Of one event: each is a membership."""
 
@@ -126,7 +127,7 @@ class _Mapped:
     def _action(self, event: dict[str, Any]) -> Action:
         status = self._status(event)
         action = None
-        if isinstance(status, str | int | float):
+        if isinstance(status, _SCALARS):
             action = self._actions.get((type(status) is bool, status))
         elif status is None:
             raise InvalidRecord(MISSING_FIELD, "status: nothing stands at its path")

@@ -49,7 +49,6 @@ def under(path: Path | None, *labels: str, **governance: Any) -> Change:
         ["check", "--offline", "--output", "json"],
         ["explain", "members:0:0"],
         ["dead-letters", "list"],
-        ["healthcheck"],
     ],
     ids=" ".join,
 )
