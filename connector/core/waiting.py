@@ -49,7 +49,8 @@ class Waiting:
         """The queue that a batch is to be cut from; it may be empty."""
         if self.urgent.live:
             return self.urgent
-        return min(self.ready.values(), key=_since)
+        add, delete = self.ready.values()
+        return add if add.since <= delete.since else delete
 
     def since(self) -> float:
         """Since when its oldest row that may be sent has waited; for ever, if it is urgent.
@@ -63,7 +64,8 @@ class Waiting:
 
     def has_full(self, is_full: Callable[[Queue], bool]) -> bool:
         """Whether rows that are not urgent fill a call."""
-        return any(map(is_full, self.ready.values()))
+        add, delete = self.ready.values()
+        return is_full(add) or is_full(delete)
 
     def release(self, is_held: Callable[[Row], bool]) -> None:
         """Let held rows go that nothing holds any more, behind those that wait: none is passed for ever."""

@@ -30,7 +30,7 @@ from connector.kafka.security import Security
 
 _POLL_RECORDS = 500
 _FETCH_BYTES = 65_536
-_FETCH_MS = 30
+_FETCH_MS = 50
 """A fetch waits so long for so many bytes. One for each record that trickles in takes ten times the CPU."""
 
 _QUERY_SECONDS = 15.0
