@@ -5,14 +5,14 @@ Owns the arguments and the exit codes; what the demo does stands in connector.sa
 
 import argparse
 
-from connector.errors import ConnectorError
+from connector.cli.trying import importing_sandbox, positive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to its parser."""
     parser.add_argument(
         "--events",
-        type=_positive,
+        type=positive,
         default=100_000,
         metavar="N",
         help="how many to generate (default: %(default)s)",
@@ -35,22 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Run the demo; 0 if TikTok's side is equal to what the events imply, else 1."""
     # Here, not above: the command line must not load all this to print its help.
-    try:
+    with importing_sandbox("demo"):
         from connector.sandbox import demo  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.startswith("connector"):
-            raise
-        raise ConnectorError(
-            f"the demo needs {error.name}: pip install 'tiktok-audience-connector[sandbox]'"
-        ) from error
     return demo.main(demo.Options(args.events, args.seed, args.port, args.keep))
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return number
 
 
 def _port(text: str) -> int:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Coroutine
 from typing import Any
 
-from connector.errors import ConnectorError
+from connector.cli.trying import importing_sandbox, positive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,28 +29,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--rate",
-        type=_positive,
+        type=positive,
         default=100,
         metavar="N",
         help="events a second (default: %(default)s)",
     )
     parser.add_argument(
         "--events",
-        type=_positive,
+        type=positive,
         default=sys.maxsize,
         metavar="N",
         help="how many (default: until it is stopped)",
     )
     parser.add_argument(
         "--profiles",
-        type=_positive,
+        type=positive,
         default=10_000,
         metavar="N",
         help="how many people there are (default: %(default)s)",
     )
     parser.add_argument(
         "--segments",
-        type=_positive,
+        type=positive,
         default=20,
         metavar="N",
         help="how many segments they enter and leave (default: %(default)s)",
@@ -63,15 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Write until all is written, or until SIGTERM or SIGINT: 0; 1 if Kafka cannot take it."""
     # Here, not above: the command line must not load all this to print its help.
-    try:
+    with importing_sandbox("generator"):
         from connector.sandbox import stream  # noqa: PLC0415
         from connector.sandbox.generator import Traffic  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.startswith("connector"):
-            raise
-        raise ConnectorError(
-            f"the generator needs {error.name}: pip install 'tiktok-audience-connector[sandbox]'"
-        ) from error
     traffic = Traffic(args.events, args.profiles, args.segments, args.seed)
     options = stream.Options(args.bootstrap_servers, args.topic, args.rate, traffic)
     announce = functools.partial(print, flush=True)
@@ -87,10 +81,3 @@ async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
     await asyncio.wait({task})
     if not task.cancelled():
         task.result()
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return number
