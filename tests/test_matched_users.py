@@ -276,7 +276,7 @@ def test_its_calls_and_those_of_delivery_share_one_allowance() -> None:
         rig = Asking(qps=2.0)
         async with rig.asking():
             while rig.now < 3 * QUARTER:
-                rig.put(1, [f"{rig.now:064.3f}"])
+                rig.put(1, [b"%032.3f" % rig.now])
                 await asyncio.sleep(0.8)  # some of the allowance is left
         lookups = [*rig.at_emea.asked, *rig.at_apac.asked]
         assert len(lookups) == 6
@@ -294,7 +294,7 @@ def test_while_delivery_needs_all_of_the_allowance_one_call_in_a_quarter_of_an_h
         async with rig.asking():
             while rig.now < 3 * QUARTER:
                 for number in (1, 2, 3):
-                    rig.put(number, [f"{rig.now:064.3f}"])
+                    rig.put(number, [b"%032.3f" % rig.now])
                 await asyncio.sleep(0.5)
         lookups = [at for at, _, _ in (*rig.at_emea.asked, *rig.at_apac.asked)]
         return rig, lookups
@@ -315,7 +315,7 @@ def test_the_second_way_of_asking_does_not_wait_for_a_call_to_spare() -> None:
         async with rig.asking():
             while rig.now < 150:
                 for number in (1, 2, 3):
-                    rig.put(number, [f"{rig.now:064.3f}"])
+                    rig.put(number, [b"%032.3f" % rig.now])
                 await asyncio.sleep(0.5)
         (first, _, _), (second, _, _) = rig.at_emea.asked
         assert rig.at_emea.ways() == [GET, LIST]

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connector.core.identity import Digests
 from connector.core.model import Action
 from connector.core.room import Limits
 from tests import virtual_time
@@ -74,7 +75,7 @@ class Change(NamedTuple):
 class End(NamedTuple):
     """What a life came to: who is in each audience by slot, the calls, and how much was set aside."""
 
-    members: dict[tuple[str, int], frozenset[str]]
+    members: dict[tuple[str, int], frozenset[bytes]]
     calls: list[Call]
     letters: int
 
@@ -130,7 +131,7 @@ def end_of(
     return found[0]
 
 
-def sent(end: End) -> list[tuple[str, Action, list[list[str | None]]]]:
+def sent(end: End) -> list[tuple[str, Action, list[Digests]]]:
     """The calls of each audience in their order, without their times; which audience comes first is open."""
     calls = [(call.audience_id, call.action, call.rows) for call in end.calls]
     return sorted(calls, key=itemgetter(0))
@@ -229,4 +230,4 @@ def test_the_forms_differ_and_the_digest_does_not() -> None:
     )
 
     assert len(values) == len(FORMS)
-    assert end.members == {("1", 0): {hashed("jane@example.com")}}
+    assert end.members == {("1", 0): {bytes.fromhex(hashed("jane@example.com"))}}

@@ -421,7 +421,7 @@ def test_each_event_goes_where_the_routes_led_when_it_was_taken_in(
         late(life, delays)
         feeds = {"1": "a", "2": "b"}
         life.follow(*(to(one, name) for one, name in feeds.items()))
-        expected: dict[str, set[str]] = defaultdict(set)
+        expected: dict[str, set[bytes]] = defaultdict(set)
         async with life.flowing():
             for step in steps:
                 if isinstance(step, float):

@@ -23,8 +23,8 @@ SEGMENTS = {"segment-1": ("1",), "segment-2": ("2",), "segment-3": ("3",), "both
 """The audiences of each segment, as the rig routes them."""
 
 
-def digest_of(user: int) -> str:
-    return sha256(f"user{user}@example.com".encode()).hexdigest()
+def digest_of(user: int) -> bytes:
+    return sha256(f"user{user}@example.com".encode()).digest()
 
 
 def home(user: int) -> Partition:
@@ -89,7 +89,7 @@ class Word(NamedTuple):
     partition: Partition
     offset: int
     audience: str
-    digest: str
+    digest: bytes
     is_in: bool
 
 
@@ -100,17 +100,17 @@ def words(life: Life, below: dict[Partition, int] | None = None) -> Iterator[Wor
         for offset, record in enumerate(log[:end]):
             said = _read(record)
             for audience in SEGMENTS.get(said.get("segment", ""), ()):
-                digest = sha256(said["identities"]["email"].encode()).hexdigest()
+                digest = sha256(said["identities"]["email"].encode()).digest()
                 yield Word(partition, offset, audience, digest, said["status"] == "entered")
 
 
-def last_words(life: Life) -> dict[tuple[str, str], Word]:
+def last_words(life: Life) -> dict[tuple[str, bytes], Word]:
     return {(word.audience, word.digest): word for word in words(life)}
 
 
-def members_by_events(life: Life) -> dict[str, set[str]]:
+def members_by_events(life: Life) -> dict[str, set[bytes]]:
     """The audiences as the events applied one by one make them; rejected rows come to nothing."""
-    members: dict[str, set[str]] = defaultdict(set)
+    members: dict[str, set[bytes]] = defaultdict(set)
     for word in words(life):
         if word.is_in and word.digest not in life.bad:
             members[word.audience].add(word.digest)
@@ -119,7 +119,7 @@ def members_by_events(life: Life) -> dict[str, set[str]]:
     return {audience: some for audience, some in members.items() if some}
 
 
-def members_at_tiktok(life: Life) -> dict[str, set[str]]:
+def members_at_tiktok(life: Life) -> dict[str, set[bytes]]:
     return {audience: slots[0] for audience, slots in life.emea.members.items() if slots.get(0)}
 
 

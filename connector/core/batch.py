@@ -33,7 +33,7 @@ class Row(msgspec.Struct, gc=False, eq=False):
         urgent: whether it goes before all that is not: what a person has refused.
     """
 
-    digests: list[str | None]
+    digests: list[bytes | None]
     left: int
     action: Action
     span: Span
@@ -57,7 +57,7 @@ class Row(msgspec.Struct, gc=False, eq=False):
 
 
 def row_of(
-    digests: list[str | None],
+    digests: list[bytes | None],
     action: Action,
     span: Span,
     offset: int,
@@ -86,7 +86,7 @@ class Batch:
 
     action: Action
     rows: list[Row]
-    columns: dict[int, list[str]]
+    columns: dict[int, list[bytes]]
     trigger: str
     inquiry: Any = None
 

@@ -16,7 +16,7 @@ class _Echo:
     """A call that TikTok may still apply: the opposite of its action has to wait."""
 
     action: Action
-    digests: dict[int, frozenset[str]]
+    digests: dict[int, frozenset[bytes]]
     until: float
 
     def holds(self, row: Row) -> bool:
@@ -37,18 +37,18 @@ class Fences:
     __slots__ = ("adding", "echoes", "under_way")
 
     def __init__(self, slots: int) -> None:
-        self.under_way: tuple[set[str], ...] = tuple(set() for _ in range(slots))
+        self.under_way: tuple[set[bytes], ...] = tuple(set() for _ in range(slots))
         self.echoes: list[_Echo] = []
-        self.adding: list[Mapping[int, Sequence[str]]] = []
+        self.adding: list[Mapping[int, Sequence[bytes]]] = []
 
-    def lift(self, columns: Mapping[int, Sequence[str]]) -> None:
+    def lift(self, columns: Mapping[int, Sequence[bytes]]) -> None:
         """A call with these digests has ended."""
         self.adding = [one for one in self.adding if one is not columns]
         for slot, digests in columns.items():
             self.under_way[slot].difference_update(digests)
 
     def leave_echo(
-        self, action: Action, columns: Mapping[int, Sequence[str]], until: float
+        self, action: Action, columns: Mapping[int, Sequence[bytes]], until: float
     ) -> None:
         """TikTok may apply this call until then."""
         unsure = {slot: frozenset(digests) for slot, digests in columns.items()}
@@ -70,7 +70,7 @@ class Fences:
         """Whether an echo holds the row back."""
         return any(echo.holds(row) for echo in self.echoes)
 
-    def may_add(self, slot: int, digest: str) -> bool:
+    def may_add(self, slot: int, digest: bytes) -> bool:
         """Whether a call that adds this identifier is under way, or in doubt."""
         if digest in self.under_way[slot] and any(
             digest in columns.get(slot, ()) for columns in self.adding

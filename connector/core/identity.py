@@ -2,7 +2,7 @@
 
 Owns the rules about values; how a plain one is normalised is connector.core.normal_forms'. Pure: it never sees a
 record, a route or a batch, and it keeps nothing of a person: a plain value lives in a local variable until it is
-hashed. A digest is lower-case hex.
+hashed. A digest is its bytes: hexadecimal is for those who write it down.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from enum import StrEnum
 from itertools import zip_longest
 from typing import Any, NamedTuple, Protocol
 
-from connector.core.kinds import PLAIN, Counts, Kinds
+from connector.core.kinds import DIGEST, PLAIN, UPPER, Counts, Kinds, Note
 from connector.core.normal_forms import (
     DEVICE_ID,
     EMAIL,
@@ -35,7 +35,7 @@ from connector.core.suspicion import (
 )
 from connector.errors import InvalidRecord
 
-Digests = list[str | None]
+Digests = list[bytes | None]
 """One user's digests by slot: a slot is a position in the order of the configured targets."""
 
 
@@ -48,6 +48,11 @@ class Target(StrEnum):
     AAID_SHA256 = "AAID_SHA256"
     IDFA_MD5 = "IDFA_MD5"
     AAID_MD5 = "AAID_MD5"
+
+    @property
+    def digits(self) -> int:
+        """How long its digests are in hexadecimal."""
+        return 32 if self.endswith("_MD5") else 64
 
 
 class Transformation(StrEnum):
@@ -97,15 +102,18 @@ IDENTITY_REASONS = (NO_IDENTITIES, NO_USABLE_IDENTITY)
 MOST_VALUES = 1000
 """So many values of one namespace are looked at in a profile: more are no person's, and would hold the event loop."""
 
+_MOST_IN_PATTERNS = 6
+"""Sources whose profiles are counted as a whole: of six there are 729 patterns."""
+
 OTHER_SOURCE = "other"
 """Stands for every namespace that is not configured, so that a label can never grow without bound."""
 
-Encode = Callable[[str], str]
+Encode = Callable[[str], bytes]
 """A source value to its digest; raises Unusable."""
 
 _NOTHINGS = ("", "null", "undefined", "none", ZERO_UUID)
 _KNOWN_BAD = frozenset(
-    algorithm(text.encode()).hexdigest()
+    algorithm(text.encode()).digest()
     for algorithm in (hashlib.sha256, hashlib.md5)
     for text in _NOTHINGS
 )
@@ -123,16 +131,18 @@ def rule(mapping: IdentityMapping) -> Rule:
 
 
 class _Hash(Protocol):
-    @property
-    def digest_size(self) -> int: ...
-    def hexdigest(self) -> str: ...
+    def digest(self) -> bytes: ...
+
+
+def _nothing(_: int, __: int) -> None:
+    """Notes nothing: for who does not count."""
 
 
 class _PlainWay(NamedTuple):
-    """The way of nearly all plain values of a mapping: in their normal form but for capitals and spaces around.
+    """The way of nearly all plain values of a mapping: they are in their normal form as they stand.
 
     Attributes:
-        digest_length: a text that is so long is none of them.
+        digest_length: of the target's digests in hexadecimal; a text that is so long is none of those values.
     """
 
     digest_length: int
@@ -144,47 +154,48 @@ def _plain_way(mapping: IdentityMapping) -> _PlainWay:
     algorithm = hashlib.md5 if mapping.target.endswith("_MD5") else hashlib.sha256
     never = mapping.transformation is Transformation.NEVER
     is_normal = (lambda _: False) if never else rule(mapping).is_normal
-    return _PlainWay(algorithm(b"").digest_size * 2, is_normal, algorithm)
+    return _PlainWay(mapping.target.digits, is_normal, algorithm)
 
 
-def _is_hex(text: str) -> bool:
-    try:
-        unhexlify(text)
-    except ValueError:
-        return False
-    return True
-
-
-def encoder(mapping: IdentityMapping, note: Callable[[bool], object] = bool) -> Encode:
+def encoder(mapping: IdentityMapping, note: Note = _nothing) -> Encode:
     """The whole way of this mapping's values: trim, recognise a digest, normalise, hash.
 
-    A value that is already a digest of the target's length passes, lower-cased, and is never hashed twice.
-    It comes back as the very same object, so that it can be told from a plain one at no cost, or is noted.
+    A value that is already a digest of the target's length, in either case, is never hashed twice.
 
     Args:
-        note: called when a digest is not passed on as it was given, with whether it was in upper case.
+        note: told what a value was, where its length says something else.
     """
-    length, is_normal, algorithm = _plain_way(mapping)
+    length, _, algorithm = _plain_way(mapping)
     normalise = rule(mapping).normalise
     may_be_digest = mapping.transformation is not Transformation.ALWAYS
     may_be_plain = mapping.transformation is not Transformation.NEVER
     is_device_id = not mapping.target.startswith(("EMAIL", "PHONE"))
 
-    def encode(value: str) -> str:
+    def encode(value: str) -> bytes:
         text = value.strip()
-        if len(text) == length and may_be_digest and _is_hex(text):
-            lower = text.lower()
-            digest = text if text == lower else lower
-            if digest in _KNOWN_BAD:
-                raise Unusable(KNOWN_BAD_DIGEST)
-            if digest is not value:
-                note(digest is lower)
-            return digest
+        if len(text) == length and may_be_digest:
+            try:
+                digest = unhexlify(text)
+            except ValueError:
+                pass  # a plain value may be as long
+            else:
+                if digest in _KNOWN_BAD:
+                    raise Unusable(KNOWN_BAD_DIGEST)
+                if text != text.lower():
+                    note(len(value) == length, UPPER)
+                elif len(value) != length:
+                    note(PLAIN, DIGEST)
+                return digest
         if not may_be_plain:
             raise Unusable(suspicion(text, length, is_device_id=False) or NOT_A_DIGEST)
-        plain = text.lower()
+        digest = plain(text)
+        if len(value) == length:
+            note(DIGEST, PLAIN)
+        return digest
+
+    def plain(text: str) -> bytes:
         try:
-            return algorithm((plain if is_normal(plain) else normalise(text)).encode()).hexdigest()
+            return algorithm(normalise(text).encode()).digest()
         except UnicodeEncodeError:  # half of a surrogate pair, which JSON can hold
             raise Unusable(MALFORMED) from None
         except Unusable:
@@ -208,12 +219,13 @@ class IdentityMap:
     def __init__(self, mappings: Sequence[IdentityMapping]) -> None:
         self.targets = tuple(dict.fromkeys(mapping.target for mapping in mappings))
         self.dropped: Counter[tuple[str, str]] = Counter()
-        namespaces = [mapping.source.lower() for mapping in mappings]
-        self._namespaces = frozenset(namespaces)
-        # Two sources of one target make two rows of single values, and one source of two is counted twice.
-        one_to_one = len(self.targets) == len(mappings) == len(self._namespaces)
-        self.kinds = Kinds(namespaces, has_patterns=one_to_one)
         self._ways = [(mapping.source.lower(), mapping.target) for mapping in mappings]
+        namespaces = [namespace for namespace, _ in self._ways]
+        self._namespaces = frozenset(namespaces)
+        self._no_digests: Digests = [None] * len(self.targets)
+        # One source of two targets is counted twice, and the patterns of many sources are many.
+        has_patterns = len(self._namespaces) == len(namespaces) <= _MOST_IN_PATTERNS
+        self.kinds = Kinds(namespaces, has_patterns=has_patterns)
         self.set_options(mappings)
 
     def set_options(self, mappings: Sequence[IdentityMapping]) -> None:
@@ -234,13 +246,13 @@ class IdentityMap:
                 namespaces, slots, kinds.counts, ways, encoders, strict=True
             )
         )
-        short = tuple(
-            (namespace, unit, *way, encode)
-            for namespace, unit, way, encode in zip(
-                namespaces, kinds.units, ways, encoders, strict=True
+        self._short = {
+            namespace: (slot, slots.count(slot) == 1, unit, *way, encode)
+            for namespace, slot, unit, way, encode in zip(
+                namespaces, slots, kinds.units, ways, encoders, strict=True
             )
-        )
-        self._short = short if kinds.has_patterns else ()
+            if kinds.has_patterns
+        }
 
     @property
     def sources(self) -> frozenset[str]:
@@ -251,50 +263,43 @@ class IdentityMap:
         """Make the rows of a profile: values of several namespaces are zipped by position.
 
         Returns an empty list when nothing is usable; `judge` then says what that means.
-        One plain or hashed string under each name is the usual case and has the short way; whatever is
-        unusual in any respect takes the general one, which alone counts.
+        At most one text for each target is the usual case and has the short way; whatever is unusual in any
+        respect takes the general one, which alone counts what is dropped.
         """
-        row: Digests = []
-        kinds = self.kinds
-        pattern = kinds.all_plain
+        row = self._no_digests.copy()
+        short = self._short
+        pattern = unmapped = 0
         try:
-            for namespace, unit, digest_length, is_normal, algorithm, encode in self._short:
-                value = identities.get(namespace)
-                if value is None:
-                    row.append(None)
-                    pattern -= unit
+            for name, value in identities.items():
+                way = short.get(name)
+                if way is None:
+                    if name.lower() in self._namespaces:
+                        return self._rows_of_any(identities)
+                    unmapped += _present(value)
                     continue
-                if type(value) is not str:
+                slot, is_alone, unit, digest_length, is_normal, algorithm, encode = way
+                if type(value) is not str or not (is_alone or row[slot] is None):
+                    if value is None and is_alone:
+                        continue
                     return self._rows_of_any(identities)
-                text = value.strip()
-                if len(text) != digest_length and is_normal(plain := text.lower()):
-                    row.append(algorithm(plain.encode()).hexdigest())
+                if len(value) == digest_length:
+                    row[slot] = encode(value)
+                    pattern += unit + unit
                 else:
-                    digest = encode(value)
-                    row.append(digest)
-                    if digest is value:
-                        pattern += unit
-        except (Unusable, UnicodeEncodeError):
+                    plain = is_normal(value)
+                    row[slot] = algorithm(value.encode()).digest() if plain else encode(value)
+                    pattern += unit
+        except Unusable:
             return self._rows_of_any(identities)
-        size = kinds.sizes[pattern]
-        if size == 0 or (size < len(identities) and not self._leaves_out_the_rest(identities)):
+        if not pattern:
             return self._rows_of_any(identities)
+        if unmapped:
+            self.dropped[OTHER_SOURCE, UNMAPPED] += unmapped
+        kinds = self.kinds
         kinds.profiles[pattern] += 1
         if kinds.odd:
             kinds.settle()
         return [row]
-
-    def _leaves_out_the_rest(self, identities: Mapping[str, object]) -> bool:
-        """Count what no mapping takes; False, without counting, when a mapped namespace is written in capitals."""
-        unmapped = 0
-        for name, value in identities.items():
-            if name not in self._namespaces:
-                if name.lower() in self._namespaces:
-                    return False
-                unmapped += _present(value)
-        if unmapped:
-            self.dropped[OTHER_SOURCE, UNMAPPED] += unmapped
-        return True
 
     def judge(self, identities: Mapping[str, object]) -> None:
         """Say why there are no rows: return when only unmapped namespaces are present.
@@ -313,7 +318,9 @@ class IdentityMap:
         if not any(map(_present, identities.values())):
             raise InvalidRecord(NO_IDENTITIES, "identities holds no value")
 
-    def _encode(self, namespace: str, encode: Encode, counts: Counts, value: object) -> str | None:
+    def _encode(
+        self, namespace: str, encode: Encode, counts: Counts, digest_length: int, value: object
+    ) -> bytes | None:
         if value is None or value == "":
             return None
         try:
@@ -323,7 +330,7 @@ class IdentityMap:
         except Unusable as unusable:
             self.dropped[namespace, str(unusable)] += 1
             return None
-        counts[digest is value] += 1
+        counts[len(value) == digest_length] += 1
         return digest
 
     def _rows_of_any(self, identities: Mapping[str, Any]) -> list[Digests]:
@@ -339,13 +346,11 @@ class IdentityMap:
                 continue
             column = columns[slot]
             for one in self._first_of(namespace, value) if type(value) is list else (value,):
-                if type(one) is str and one.isascii():
-                    text = one.strip()
-                    if len(text) != digest_length and is_normal(plain := text.lower()):
-                        column.append(algorithm(plain.encode()).hexdigest())
-                        counts[PLAIN] += 1
-                        continue
-                column.append(self._encode(namespace, encode, counts, one))
+                if type(one) is str and len(one) != digest_length and is_normal(one):
+                    column.append(algorithm(one.encode()).digest())
+                    counts[PLAIN] += 1
+                else:
+                    column.append(self._encode(namespace, encode, counts, digest_length, one))
         if self.kinds.odd:
             self.kinds.settle()
         return [list(row) for row in zip_longest(*columns) if any(row)]

@@ -16,10 +16,13 @@ class Kind(StrEnum):
     DIGEST_UPPER_CASE = "digest_upper_case"
 
 
-PLAIN, _DIGEST, _UPPER = range(3)
+PLAIN, DIGEST, UPPER = range(len(Kind))
 
 Counts = list[int]
 """One source's, in the order of Kind: at PLAIN those that were plain."""
+
+Note = Callable[[int, int], object]
+"""Told that a value that is counted as the one kind is of the other."""
 
 
 class Kinds:
@@ -31,39 +34,33 @@ class Kinds:
 
     Attributes:
         has_patterns: whether a profile may be counted as a whole.
-        all_plain: the pattern of a profile with a plain value of each source, which takes no reckoning.
-        units: what a digest of each source adds to that pattern, and its absence takes away.
-        sizes: by pattern, how many sources gave something.
+        units: what a plain value of each source adds to a profile's pattern; a digest adds twice as much.
         profiles: by pattern, how many profiles were counted as a whole.
         counts: of what was counted one by one, by position.
-        odd: digests that were noted, not yet counted.
+        odd: what was noted, and is counted as something else so far.
     """
 
     def __init__(self, sources: Sequence[str], *, has_patterns: bool) -> None:
         self.has_patterns = has_patterns
         self._sources = sources
         self.units = [3**position if has_patterns else 0 for position in range(len(sources))]
-        self.all_plain = sum(self.units)
-        self.sizes = [0]
-        for _ in sources if has_patterns else ():
-            self.sizes += [size + 1 for size in self.sizes] * 2
-        self.profiles = [0] * len(self.sizes)
+        self.profiles = [0] * (3 ** len(sources) if has_patterns else 1)
         self.counts: list[Counts] = [[0] * len(Kind) for _ in sources]
-        self.odd: list[tuple[Counts, int]] = []
+        self.odd: list[tuple[Counts, int, int]] = []
 
-    def note_for(self, position: int) -> Callable[[bool], object]:
-        """Where the encoder of this source says that a digest was not given as it is passed on.
+    def note_for(self, position: int) -> Note:
+        """Where the encoder of this source says what its values are whose length says something else.
 
-        It is told whether that was for its upper case. Such a digest looks like the product of a plain value.
+        A value is counted at once by its length: as long as a digest, it is one in lower case, else it is plain.
         """
-        digest, upper = (self.counts[position], _DIGEST), (self.counts[position], _UPPER)
-        return lambda is_upper: self.odd.append(upper if is_upper else digest)
+        counts = self.counts[position]
+        return lambda counted, kind: self.odd.append((counts, counted, kind))
 
     def settle(self) -> None:
-        """Count what was noted, each of which has been counted as plain."""
-        for counts, kind in self.odd:
+        """Count what was noted as what it is."""
+        for counts, counted, kind in self.odd:
             counts[kind] += 1
-            counts[PLAIN] -= 1
+            counts[counted] -= 1
         self.odd.clear()
 
     def totals(self) -> dict[tuple[str, Kind], int]:

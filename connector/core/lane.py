@@ -75,8 +75,7 @@ class Lane:
 
     def add(self, row: Row) -> None:
         """Take in the newest change of its identifiers."""
-        by_slot, under_way = self._newest.by_slot, self.fences.under_way
-        fenced = False
+        by_slot = self._newest.by_slot
         row.since = row.span.arrived
         for slot, digest in enumerate(row.digests):
             if digest is not None:
@@ -90,9 +89,7 @@ class Lane:
                     if older.urgent and row.action is older.action:
                         row.urgent = True
                     self._take_over(older, slot)
-                if digest in under_way[slot]:
-                    fenced = True
-        if fenced or (self.fences.echoes and self.fences.echoed(row)):
+        if (self.calls or self.fences.echoes) and self.fences.hold(row):
             self.waiting.held_of(row).append(row)
         else:
             self.waiting.queue_of(row).append(row)
@@ -182,7 +179,7 @@ class Lane:
         for row in self.suspects.release_all(inquiry):
             self.waiting.queue_of(row).append(row)
 
-    def withdraw(self, slot: int, digest: str) -> bool:
+    def withdraw(self, slot: int, digest: bytes) -> bool:
         """Give up a pending change of the identifier, as if a newer one had come; False when none is pending."""
         older = self._newest.by_slot[slot].pop(digest, None)
         if older is not None:
@@ -219,7 +216,7 @@ class Lane:
             self._superseded(older)
 
     def _batch(self, rows: list[Row], trigger: str, inquiry: Inquiry | None = None) -> Batch:
-        columns: dict[int, list[str]] = {}
+        columns: dict[int, list[bytes]] = {}
         for slot, digests in enumerate(zip(*[row.digests for row in rows], strict=True)):
             column = [*filter(None, digests)]
             if column:

@@ -18,7 +18,7 @@ class Newest:
     __slots__ = ("by_slot",)
 
     def __init__(self, slots: int) -> None:
-        self.by_slot: tuple[dict[str, Row], ...] = tuple({} for _ in range(slots))
+        self.by_slot: tuple[dict[bytes, Row], ...] = tuple({} for _ in range(slots))
 
     def let_go(self, rows: Iterable[Row]) -> None:
         """These rows are not pending any more."""
@@ -27,7 +27,7 @@ class Newest:
                 if digest is not None:
                     del newest[digest]
 
-    def let_go_columns(self, columns: Mapping[int, Sequence[str]]) -> None:
+    def let_go_columns(self, columns: Mapping[int, Sequence[bytes]]) -> None:
         """The rows with these digests are not pending any more."""
         for slot, digests in columns.items():
             newest = self.by_slot[slot]

@@ -87,10 +87,10 @@ class SuppressionList:
         """Whether this profile is suppressed or erased; one without an id is not."""
         return profile_id is not None and self._key_of(profile_id) in self._profiles
 
-    def has(self, slot: int, digest: str) -> bool:
+    def has(self, slot: int, digest: bytes) -> bool:
         """Whether an entry names this identifier: a digest, and its slot among the configured targets."""
         key = self._of_slots[slot].copy()
-        key.update(digest.encode())
+        key.update(digest)
         return key.digest() in self._identifiers
 
     def clear_row(self, digests: Digests) -> int:
@@ -151,9 +151,9 @@ class SuppressionList:
         key.update(profile_id.encode("utf-8", "surrogatepass"))
         return key.digest()
 
-    def _key_in(self, slot: int, digest: str) -> bytes:
+    def _key_in(self, slot: int, digest: bytes) -> bytes:
         key = self._of_slots[slot].copy()
-        key.update(digest.encode())
+        key.update(digest)
         return key.digest()
 
 

@@ -22,8 +22,6 @@ from connector.core.identity import (
 from connector.core.normal_forms import Unusable
 
 _HEX = re.compile(r"[0-9a-fA-F]+").fullmatch
-_DIGITS = {False: 64, True: 32}
-"""Hexadecimal digits of SHA-256, and of MD5."""
 
 
 class Form(StrEnum):
@@ -102,7 +100,7 @@ def _form(value: object, target: Target) -> tuple[Form, int | None]:
     if type(value) is not str:
         return Form.NOT_TEXT, None
     text = value.strip()
-    if len(text) == _DIGITS[target.endswith("_MD5")] and _HEX(text) is not None:
+    if len(text) == target.digits and _HEX(text) is not None:
         return Form.DIGEST, len(value)
     return Form.PLAIN, None if "@" in value else len(value)
 

@@ -64,7 +64,7 @@ class RowLetters:
             "audience_id": audience.key.audience_id,
             "action": row.action.value,
             "row": {
-                target.value: digest
+                target.value: digest.hex()
                 for target, digest in zip(self._targets, row.digests, strict=True)
                 if digest is not None
             },

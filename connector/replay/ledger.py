@@ -41,7 +41,7 @@ class Ledger(Backlog):
         self.gives_up = False
         super().__init__(accounts, routes, slots, limits, cell_bytes, telemetry, veto)
 
-    def withdraw(self, audience: AudienceKey, slot: int, digest: str) -> bool:
+    def withdraw(self, audience: AudienceKey, slot: int, digest: bytes) -> bool:
         """Give up the pending change of the identifier; False when none is pending."""
         return self[audience].lane.withdraw(slot, digest)
 

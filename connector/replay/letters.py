@@ -68,7 +68,7 @@ _END_OF_TIME = 253_402_300_799.0
 """The last second of the year 9999: what stands beyond it cannot be written as a date."""
 
 _Long = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-_Digest = Annotated[str, msgspec.Meta(pattern=r"\A(?:[0-9a-f]{64}|[0-9a-f]{32})\Z")]
+_Digest = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]+\Z")]
 
 
 class _Source(msgspec.Struct):
@@ -158,6 +158,8 @@ def one_of_each(letters: Iterable[Letter]) -> list[Letter]:
 def _change(change: _Change | None) -> SetAside | None:
     if change is None:
         return None
+    if any(len(digest) != target.digits for target, digest in change.row.items()):
+        raise NotALetter
     audience = AudienceKey(change.destination, change.audience_id)
     return SetAside(audience, change.action, tuple(sorted(change.row.items())))
 

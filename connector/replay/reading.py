@@ -104,7 +104,7 @@ class Reading:
             slot = self._slots.get(target)
             if slot is None:
                 return None
-            digests[slot] = digest
+            digests[slot] = bytes.fromhex(digest)
         own = None if route is None else route.restrict(digests)
         if route is None or own is None:
             return None

@@ -20,7 +20,7 @@ class Identifier(NamedTuple):
 
     audience: AudienceKey
     slot: int
-    digest: str
+    digest: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +117,12 @@ class Watch:
         """The row was delivered, set aside, or lost its last identifier."""
         self._open.discard(row)
 
-    def started(self, audience: AudienceKey, columns: Mapping[int, Sequence[str]]) -> None:
+    def started(self, audience: AudienceKey, columns: Mapping[int, Sequence[bytes]]) -> None:
         """A call with these identifiers is under way."""
         self._under_way.update(_of_columns(audience, columns))
 
     def ended(
-        self, audience: AudienceKey, columns: Mapping[int, Sequence[str]], applied_by: float
+        self, audience: AudienceKey, columns: Mapping[int, Sequence[bytes]], applied_by: float
     ) -> None:
         """The call has ended; TikTok applies it no later than `applied_by`."""
         for one in _of_columns(audience, columns):
@@ -158,5 +158,5 @@ def _identifiers(audience: AudienceKey, digests: Digests) -> list[Identifier]:
     ]
 
 
-def _of_columns(audience: AudienceKey, columns: Mapping[int, Sequence[str]]) -> list[Identifier]:
+def _of_columns(audience: AudienceKey, columns: Mapping[int, Sequence[bytes]]) -> list[Identifier]:
     return [Identifier(audience, slot, one) for slot, some in columns.items() for one in some]

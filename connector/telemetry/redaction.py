@@ -22,7 +22,10 @@ _PERSONAL = re.compile(
     r"|\b[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\b"  # a device id
     r"|[0-9A-Za-z+=]{32,}"  # a digest, a token
 )
-"""What no text of ours should hold: names are configured, words chosen by us. E-mail addresses are told by their @."""
+"""What no text of ours should hold: names are configured, words chosen by us."""
+
+_SUSPECT = re.compile(r"@|\\x")
+"""Likewise, in any word: an e-mail address, and a digest as Python writes bytes."""
 
 _PHONE = re.compile(r"\+?\(?[0-9](?:[ ()-]{0,2}[0-9]){9,14}")
 _TELLING = re.compile(r"@|\\x|[0-9A-Fa-f]{12}|[0-9]{6}")
@@ -110,8 +113,8 @@ def _text(value: object) -> object:
     if not isinstance(value, str):
         return MASK
     text = _cut(value)
-    if "@" in text:
-        text = _WORD.sub(lambda word: MASK if "@" in word[0] else word[0], text)
+    if _SUSPECT.search(text):
+        text = _WORD.sub(lambda word: MASK if _SUSPECT.search(word[0]) else word[0], text)
     return _PERSONAL.sub(MASK, text)
 
 

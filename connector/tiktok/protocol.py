@@ -138,15 +138,20 @@ def mapping_body(
 
 def _rows(batch: Batch, start: str, end: str) -> str:
     """The cells of all rows, between the brackets of the first and those of the last."""
-    columns = batch.columns.values()
-    if all(len(column) == len(batch.rows) for column in columns):
-        rows = map(f"{end},{start}".join, zip(*columns, strict=True))
+    columns = {slot: _in_hex(digests) for slot, digests in batch.columns.items()}
+    if all(len(column) == len(batch.rows) for column in columns.values()):
+        rows = map(f"{end},{start}".join, zip(*columns.values(), strict=True))
         return f"{start}{f'{end}],[{start}'.join(rows)}{end}"
     cells = [
-        [f"{start}{digest}{end}" if (digest := row.digests[slot]) else "{}" for row in batch.rows]
-        for slot in batch.columns
+        [f"{start}{next(rest)}{end}" if row.digests[slot] else "{}" for row in batch.rows]
+        for slot, rest in zip(columns, map(iter, columns.values()), strict=True)
     ]
     return "],[".join(map(",".join, zip(*cells, strict=True)))
+
+
+def _in_hex(digests: Sequence[bytes]) -> list[str]:
+    """All of a column: at once, a third of the cost of one by one."""
+    return b"".join(digests).hex(" ", len(digests[0])).split()
 
 
 def _cell_start() -> str:

@@ -26,7 +26,9 @@ SECOND = Partition("members", 1)
 EMEA = AudienceKey("emea", "7100000000000000001")
 APAC = AudienceKey("apac", "7100000000000000002")
 CONFIGURATION = {"kafka": {"group_id": "tiktok-audiences"}}
-DIGEST = "d6117306485ed0e50afab3ac871e98f81699151f30281527d63ff5f233656c69"
+DIGEST = bytes.fromhex("d6117306485ed0e50afab3ac871e98f81699151f30281527d63ff5f233656c69")
+TRACES = (DIGEST.hex(), DIGEST[-4:].decode())
+"""What would stand in a text that held the digest: in hexadecimal, or as Python writes bytes."""
 
 
 class Clock:

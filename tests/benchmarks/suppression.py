@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from connector.core.identity import Digests
 from connector.core.suppression import Status, SuppressionEntry, SuppressionList
@@ -24,9 +25,15 @@ _SLOTS = 3
 _ROUNDS = 60
 _QUESTIONS = 500
 
+Asked = TypeVar("Asked", str, bytes)
+
+
+def digest(number: int, slot: int = 0) -> bytes:
+    return hashlib.sha256(b"%d %d" % (number, slot)).digest()
+
 
 def row(number: int) -> Digests:
-    return [hashlib.sha256(b"%d %d" % (number, slot)).hexdigest() for slot in range(_SLOTS)]
+    return [digest(number, slot) for slot in range(_SLOTS)]
 
 
 def rss() -> int:
@@ -48,7 +55,7 @@ def fill(suppressed: SuppressionList, entries: int) -> tuple[float, float]:
 
 
 def microseconds(
-    ask: Callable[[str], bool], rounds: Iterable[Sequence[str]], *, says: bool
+    ask: Callable[[Asked], bool], rounds: Iterable[Sequence[Asked]], *, says: bool
 ) -> float:
     """The time of one question, in the best round of those; each has to be answered so."""
     best = float("inf")
@@ -71,11 +78,11 @@ def measure(entries: int) -> dict[str, float]:
     ]
     unknown = [[number + entries for number in some] for some in known]
 
-    def has(digest: str) -> bool:
-        return suppressed.has(0, digest)
+    def has(one: bytes) -> bool:
+        return suppressed.has(0, one)
 
-    def digests(rounds: list[list[int]]) -> list[list[str]]:
-        return [[str(row(number)[0]) for number in some] for some in rounds]
+    def digests(rounds: list[list[int]]) -> list[list[bytes]]:
+        return [[digest(number) for number in some] for some in rounds]
 
     def profiles(rounds: list[list[int]]) -> list[list[str]]:
         return [[f"profile-{number}" for number in some] for some in rounds]

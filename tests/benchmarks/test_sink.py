@@ -78,8 +78,9 @@ def test_rows_are_counted_however_the_bytes_arrive(
 def test_calls_of_the_connector_and_of_the_plain_program_are_the_same() -> None:
     digests = ["a" * 64, "b" * 64, "c" * 64]
     targets = [Target.EMAIL_SHA256, Target.PHONE_SHA256, Target.IDFA_SHA256]
-    row = Row([*digests], 3, Action.ADD, None, 0, 0, None)  # type: ignore[arg-type]  # no span
-    columns = {slot: [digest] * 2 for slot, digest in enumerate(digests)}
+    raw = [bytes.fromhex(one) for one in digests]
+    row = Row([*raw], 3, Action.ADD, None, 0, 0, None)  # type: ignore[arg-type]  # no span
+    columns = {slot: [digest] * 2 for slot, digest in enumerate(raw)}
     ours = mapping_body(
         ADVERTISER, str(FIRST_AUDIENCE), Batch(Action.ADD, [row, row], columns, "size"), targets
     )

@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 
 from connector.core.batch import Row, row_of
 from connector.core.checkpoint import Checkpoint, Span
+from connector.core.identity import Digests
 from connector.core.model import Action, Partition
 from connector.core.room import Limits
 
 PARTITION = Partition("members", 0)
 
-DIGESTS = ("a", "b", "c")
-"""So few that changes meet all the time; the same text in every slot."""
+DIGESTS = (b"a", b"b", b"c")
+"""So few that changes meet all the time; the same bytes in every slot."""
 
 few = settings(deadline=None, max_examples=50)
 some = settings(deadline=None, max_examples=150)
@@ -23,7 +24,7 @@ actions = st.sampled_from(Action)
 digests = st.none() | st.sampled_from(DIGESTS)
 
 
-def users(slots: int) -> st.SearchStrategy[list[str | None]]:
+def users(slots: int) -> st.SearchStrategy[Digests]:
     """One user's digests: at least one slot is taken."""
     return st.lists(digests, min_size=slots, max_size=slots).filter(any)
 
@@ -42,7 +43,7 @@ def span(arrived: float = 0.0) -> Span:
 
 
 def row(
-    digests: Iterable[str | None],
+    digests: Iterable[bytes | None],
     action: Action = Action.ADD,
     arrived: float = 0.0,
     of: Span | None = None,

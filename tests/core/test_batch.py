@@ -13,8 +13,8 @@ def test_a_batch_counts_its_rows_by_span() -> None:
     checkpoint = Checkpoint()
     checkpoint.assign([PARTITION])
     first, second = (checkpoint.track(PARTITION, position, 0.0, 0) for position in (1, 2))
-    rows = [row(["a"], of=first), row(["b"], of=second), row(["c"], of=first)]
-    batch = Batch(Action.ADD, rows, {0: ["a", "b", "c"]}, "age")
+    rows = [row([b"a"], of=first), row([b"b"], of=second), row([b"c"], of=first)]
+    batch = Batch(Action.ADD, rows, {0: [b"a", b"b", b"c"]}, "age")
 
     assert batch.spans() == {first: 2, second: 1}
 
@@ -27,7 +27,7 @@ def test_a_row_knows_its_records_place_and_time(
     checkpoint.assign([PARTITION])
     span = checkpoint.track(PARTITION, offset + ahead, 0.0, oldest_ms)
 
-    of_record = row_of(["a", None], Action.ADD, span, offset, timestamp_ms, b"key")
+    of_record = row_of([b"a", None], Action.ADD, span, offset, timestamp_ms, b"key")
 
     assert (of_record.offset, of_record.timestamp_ms) == (offset, timestamp_ms)
     assert of_record.left == 1

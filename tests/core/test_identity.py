@@ -17,6 +17,7 @@ from connector.core.identity import (
     OTHER_SOURCE,
     TOO_MANY_VALUES,
     UNMAPPED,
+    Digests,
     IdentityMap,
     IdentityMapping,
     Target,
@@ -44,8 +45,13 @@ UUID = "5f3a2b18-9c4d-4e7f-b8e2-17d3a1e69b25"
 ZERO_UUID = "00000000-0000-0000-0000-000000000000"
 
 
+def digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
 def sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    """The digest as records have it."""
+    return digest(text).hex()
 
 
 def md5(text: str) -> str:
@@ -79,7 +85,7 @@ def test_half_a_surrogate_pair_is_malformed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mapping", "value", "digest"),
+    ("mapping", "value", "published"),
     [
         pytest.param(
             EMAIL,
@@ -108,9 +114,9 @@ def test_half_a_surrogate_pair_is_malformed() -> None:
     ],
 )
 def test_the_published_examples_have_their_published_digests(
-    mapping: IdentityMapping, value: str, digest: str
+    mapping: IdentityMapping, value: str, published: str
 ) -> None:
-    assert encoder(mapping)(value) == digest
+    assert encoder(mapping)(value).hex() == published
 
 
 @pytest.mark.parametrize(
@@ -273,7 +279,7 @@ def test_stripping_touches_the_local_part_alone(
 
 
 @pytest.mark.parametrize(
-    ("mapping", "digest"),
+    ("mapping", "hashed"),
     [
         (EMAIL, sha256("a@b.c")),
         (PHONE, sha256("+1234567")),
@@ -283,13 +289,13 @@ def test_stripping_touches_the_local_part_alone(
     ids=lambda value: value.target if isinstance(value, IdentityMapping) else "",
 )
 @pytest.mark.parametrize("transformation", ["auto", "never"])
-def test_a_digest_of_the_targets_length_passes_lower_cased(
-    mapping: IdentityMapping, digest: str, transformation: str
+def test_a_digest_of_the_targets_length_in_any_case_becomes_its_bytes(
+    mapping: IdentityMapping, hashed: str, transformation: str
 ) -> None:
     encode = encoder(mapping._replace(transformation=Transformation(transformation)))
 
-    assert encode(digest) == digest
-    assert encode(f" {digest.upper()}\n") == digest
+    for written in (hashed, hashed.upper(), hashed.title(), f" {hashed}\n", f" {hashed.upper()}\n"):
+        assert encode(written).hex() == hashed
 
 
 @pytest.mark.parametrize(
@@ -352,17 +358,17 @@ def test_what_is_neither_a_digest_nor_a_usable_value_is_refused(
 @pytest.mark.parametrize("text", ["", "null", "undefined", "none", ZERO_UUID])
 @pytest.mark.parametrize("transformation", ["auto", "never"])
 def test_the_digests_of_nothing_are_refused(text: str, transformation: str) -> None:
-    for mapping, digest in ((EMAIL, sha256(text)), (GAID_MD5, md5(text))):
+    for mapping, hashed in ((EMAIL, sha256(text)), (GAID_MD5, md5(text))):
         encode = encoder(mapping._replace(transformation=Transformation(transformation)))
 
         with pytest.raises(Unusable, match=f"^{KNOWN_BAD_DIGEST}$"):
-            encode(digest)
+            encode(hashed)
         with pytest.raises(Unusable, match=f"^{KNOWN_BAD_DIGEST}$"):
-            encode(digest.upper())
+            encode(hashed.upper())
 
 
 def test_md5_targets_are_hashed_with_md5() -> None:
-    assert encoder(GAID_MD5)(UUID.upper()) == md5(UUID)
+    assert encoder(GAID_MD5)(UUID.upper()).hex() == md5(UUID)
 
 
 @pytest.mark.parametrize("mapping", [EMAIL, US_PHONE, IDFA], ids=["e-mail", "phone", "device id"])
@@ -390,18 +396,16 @@ def test_no_value_of_a_megabyte_holds_the_event_loop(mapping: IdentityMapping, v
 # Rows.
 
 
-def rows_of(
-    mappings: Sequence[IdentityMapping], identities: dict[str, Any]
-) -> list[list[str | None]]:
+def rows_of(mappings: Sequence[IdentityMapping], identities: dict[str, Any]) -> list[Digests]:
     return IdentityMap(mappings).rows(identities)
 
 
-def e(name: str) -> str:
-    return sha256(f"{name}@b.c")
+def e(name: str) -> bytes:
+    return digest(f"{name}@b.c")
 
 
-def p(number: int) -> str:
-    return sha256(f"+1213373{number}")
+def p(number: int) -> bytes:
+    return digest(f"+1213373{number}")
 
 
 ONE, TWO, THREE = "1@b.c", "2@b.c", "3@b.c"
@@ -456,7 +460,7 @@ PHONE_ONE, PHONE_TWO = "+12133731111", "+12133732222"
     ],
 )
 def test_the_values_of_several_namespaces_are_zipped(
-    identities: dict[str, Any], rows: list[list[str | None]]
+    identities: dict[str, Any], rows: list[Digests]
 ) -> None:
     assert rows_of([EMAIL, PHONE], identities) == rows
 
@@ -482,7 +486,152 @@ def test_one_source_for_two_targets_loses_nothing_beside_it(identities: dict[str
     maid = [IDFA._replace(source="maid"), IdentityMapping("maid", Target.AAID_SHA256)]
     rows = rows_of([*maid, EMAIL], identities)
 
-    assert rows == [[sha256(UUID), sha256(UUID), e("1")], [None, None, e("2")]]
+    assert rows == [[digest(UUID), digest(UUID), e("1")], [None, None, e("2")]]
+
+
+CRM = EMAIL._replace(source="Crm_Email")
+
+
+@pytest.mark.parametrize(
+    ("identities", "rows", "dropped", "is_whole"),
+    [
+        pytest.param({"email": ONE}, [[e("1"), None]], {}, True, id="the first alone"),
+        pytest.param({"crm_email": ONE}, [[e("1"), None]], {}, True, id="the second alone"),
+        pytest.param(
+            {"email": ONE, "phone": PHONE_ONE}, [[e("1"), p(1111)]], {}, True, id="beside a phone"
+        ),
+        pytest.param(
+            {"phone": PHONE_ONE, "crm_email": ONE},
+            [[e("1"), p(1111)]],
+            {},
+            True,
+            id="behind a phone",
+        ),
+        pytest.param(
+            {"phone": None, "crm_email": sha256(ONE)}, [[e("1"), None]], {}, True, id="no phone"
+        ),
+        pytest.param(
+            {"email": sha256(ONE).upper(), "phone": PHONE_ONE},
+            [[e("1"), p(1111)]],
+            {},
+            True,
+            id="a digest",
+        ),
+        pytest.param(
+            {"email": ONE, "crm_email": None, "phone": PHONE_ONE},
+            [[e("1"), p(1111)]],
+            {},
+            False,
+            id="null for the second",
+        ),
+        pytest.param(
+            {"email": None, "crm_email": ONE, "phone": PHONE_ONE},
+            [[None, p(1111)], [e("1"), None]],
+            {},
+            False,
+            id="null for the first keeps its place",
+        ),
+        pytest.param(
+            {"email": "", "crm_email": ONE}, [[e("1"), None]], {}, False, id="nothing for one"
+        ),
+        pytest.param(
+            {"email": None, "crm_email": None, "phone": PHONE_ONE},
+            [[None, p(1111)]],
+            {},
+            False,
+            id="null for both",
+        ),
+        pytest.param({"crm_email": None, "email": None}, [], {}, False, id="null alone"),
+        pytest.param(
+            {"email": ONE, "crm_email": TWO, "phone": PHONE_ONE},
+            [[e("1"), p(1111)], [e("2"), None]],
+            {},
+            False,
+            id="both",
+        ),
+        pytest.param(
+            {"crm_email": TWO, "phone": PHONE_ONE, "email": ONE},
+            [[e("1"), p(1111)], [e("2"), None]],
+            {},
+            False,
+            id="both, in another order",
+        ),
+        pytest.param(
+            {"email": ONE, "crm_email": ONE},
+            [[e("1"), None], [e("1"), None]],
+            {},
+            False,
+            id="both, and the same",
+        ),
+        pytest.param(
+            {"email": "bad", "crm_email": ONE, "phone": PHONE_ONE},
+            [[None, p(1111)], [e("1"), None]],
+            {("email", MALFORMED): 1},
+            False,
+            id="one is unusable",
+        ),
+        pytest.param(
+            {"crm_email": ONE, "phone": "bad", "cookie": "7"},
+            [[e("1"), None]],
+            {("phone", MALFORMED): 1, (OTHER_SOURCE, UNMAPPED): 1},
+            False,
+            id="another is unusable",
+        ),
+        pytest.param(
+            {"cookie": "7", "crm_email": ONE, "visitor": ["8", "9"], "none": None, "empty": [""]},
+            [[e("1"), None]],
+            {(OTHER_SOURCE, UNMAPPED): 2},
+            True,
+            id="unmapped ones beside the second",
+        ),
+        pytest.param(
+            {"cookie": "7", "email": ONE, "crm_email": TWO},
+            [[e("1"), None], [e("2"), None]],
+            {(OTHER_SOURCE, UNMAPPED): 1},
+            False,
+            id="an unmapped one beside both",
+        ),
+        pytest.param(
+            {"CRM_EMAIL": ONE, "cookie": "7"},
+            [[e("1"), None]],
+            {(OTHER_SOURCE, UNMAPPED): 1},
+            False,
+            id="a name in capitals",
+        ),
+        pytest.param(
+            {"crm_email": TWO, "Email": ONE},
+            [[e("1"), None], [e("2"), None]],
+            {},
+            False,
+            id="both, one in capitals",
+        ),
+        pytest.param(
+            {"email": ONE, "cookie": "7", "EMAIL": TWO},
+            [[e("1"), None], [e("2"), None]],
+            {(OTHER_SOURCE, UNMAPPED): 1},
+            False,
+            id="one in both spellings",
+        ),
+    ],
+)
+def test_two_sources_of_one_target_make_the_same_rows_on_every_way(
+    identities: dict[str, Any],
+    rows: list[Digests],
+    dropped: dict[tuple[str, str], int],
+    *,
+    is_whole: bool,
+) -> None:
+    single, listed = IdentityMap([EMAIL, PHONE, CRM]), IdentityMap([EMAIL, PHONE, CRM])
+    lists = {
+        name: value if isinstance(value, list) else [value] for name, value in identities.items()
+    }
+
+    assert single.rows(identities) == listed.rows(lists) == rows
+    assert single.dropped == listed.dropped == dropped
+    assert single.kinds.totals() == listed.kinds.totals()
+    assert sum(single.kinds.totals().values()) == sum(len([*filter(None, row)]) for row in rows)
+    assert sum(single.kinds.profiles) == is_whole
+    assert sum(listed.kinds.profiles) == 0
 
 
 def test_targets_are_in_configured_order_once_each() -> None:
@@ -550,7 +699,7 @@ def test_what_is_beyond_the_bound_of_a_namespace_is_dropped_and_counted(
     mapped = IdentityMap([EMAIL, PHONE])
     rows = mapped.rows(identities)
 
-    assert [row[0] for row in rows] == [sha256(one) for one in MANY[:MOST_VALUES]]
+    assert [row[0] for row in rows] == [digest(one) for one in MANY[:MOST_VALUES]]
     assert rows[0][1] == p(1111)
     assert mapped.dropped == {("email", TOO_MANY_VALUES): 3}
 

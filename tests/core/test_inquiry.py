@@ -16,7 +16,7 @@ REFUSAL = Rejected("bad_parameters", Response("40002", 200, 40002))
 
 
 def rows_of(count: int) -> list[Row]:
-    return [row([f"{number:064x}"]) for number in range(count)]
+    return [row([number.to_bytes(32)]) for number in range(count)]
 
 
 class Verdict:

@@ -5,6 +5,7 @@ changes had been applied one by one.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from hypothesis.stateful import (
 
 from connector.core.batch import Batch, Row, row_of
 from connector.core.checkpoint import Checkpoint, Span
+from connector.core.identity import Digests
 from connector.core.inquiry import Inquiry
 from connector.core.lane import Lane
 from connector.core.model import Action
@@ -34,13 +36,13 @@ FRAME = 256
 
 class Identifier(NamedTuple):
     slot: int
-    digest: str
+    digest: bytes
 
 
 class Change(NamedTuple):
     """One raw change; its place in the log is its offset."""
 
-    digests: tuple[str | None, ...]
+    digests: tuple[bytes | None, ...]
     action: Action
     urgent: bool = False
 
@@ -73,7 +75,7 @@ class Echo(NamedTuple):
     until: float
 
 
-def identifiers_of(digests: list[str | None] | tuple[str | None, ...]) -> set[Identifier]:
+def identifiers_of(digests: Sequence[bytes | None]) -> set[Identifier]:
     return {Identifier(slot, digest) for slot, digest in enumerate(digests) if digest is not None}
 
 
@@ -113,25 +115,25 @@ class LaneModel(RuleBasedStateMachine):
     # What comes in.
 
     @rule(digests=users(SLOTS), action=actions)
-    def add(self, digests: list[str | None], action: Action) -> None:
+    def add(self, digests: Digests, action: Action) -> None:
         self.log.append(Change(tuple(digests), action))
         self.wanted |= dict.fromkeys(identifiers_of(digests), action)
         self.take_in(len(self.log) - 1)
 
     @rule(digests=users(SLOTS), action=actions, more=st.lists(actions, max_size=6))
-    def flap(self, digests: list[str | None], action: Action, more: list[Action]) -> None:
+    def flap(self, digests: Digests, action: Action, more: list[Action]) -> None:
         for one in (action, *more):
             self.add(digests, one)
 
     @rule(digests=users(SLOTS))
-    def erase(self, digests: list[str | None]) -> None:
+    def erase(self, digests: Digests) -> None:
         """A delete that goes before all other work."""
         self.log.append(Change(tuple(digests), Action.DELETE, urgent=True))
         self.wanted |= dict.fromkeys(identifiers_of(digests), Action.DELETE)
         self.take_in(len(self.log) - 1)
 
     @rule(digests=users(SLOTS))
-    def ban(self, digests: list[str | None]) -> None:
+    def ban(self, digests: Digests) -> None:
         """From now on these are not to be added; what was sent before may still be applied."""
         self.banned |= identifiers_of(digests)
 

@@ -73,17 +73,17 @@ def test_a_list_that_grows_is_asked_anew() -> None:
     assert permission.judge(Membership()) == SUPPRESSED
 
 
-ROWS: list[Digests] = [["a", "b"], ["c", None]]
+ROWS: list[Digests] = [[b"a", b"b"], [b"c", None]]
 
 
 @pytest.mark.parametrize(
     ("listed", "left"),
     [
-        (["x", "y"], None),
-        (["b", "a"], None),  # in each other's place they are other identifiers
-        (["a", None], [[None, "b"], ["c", None]]),
-        (["c", None], [["a", "b"]]),
-        (["a", "b"], [["c", None]]),
+        ([b"x", b"y"], None),
+        ([b"b", b"a"], None),  # in each other's place they are other identifiers
+        ([b"a", None], [[None, b"b"], [b"c", None]]),
+        ([b"c", None], [[b"a", b"b"]]),
+        ([b"a", b"b"], [[b"c", None]]),
     ],
 )
 def test_the_rows_lose_what_is_suppressed(listed: Digests, left: list[Digests] | None) -> None:
@@ -102,7 +102,7 @@ def test_without_a_list_nothing_is_lost() -> None:
     assert Permission(CONSENT, SuppressionList(b"salt")).clear(ROWS) is None
 
 
-digests = st.sampled_from([None, "a", "b", "c", "d"])
+digests = st.sampled_from([None, b"a", b"b", b"c", b"d"])
 rows_of = st.lists(st.lists(digests, min_size=2, max_size=2), max_size=4)
 
 

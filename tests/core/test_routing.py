@@ -2,7 +2,7 @@
 
 import pytest
 
-from connector.core.identity import Target
+from connector.core.identity import Digests, Target
 from connector.core.routing import AudienceKey, Route, by_segment, slots_of
 
 TARGETS = (Target.EMAIL_SHA256, Target.PHONE_SHA256, Target.IDFA_SHA256)
@@ -15,23 +15,26 @@ def route(segment: str = "gold", audience: str = "1", *only: Target) -> Route:
 @pytest.mark.parametrize(
     ("only", "row", "kept"),
     [
-        pytest.param((), ["e", None, "i"], ["e", None, "i"], id="all"),
-        pytest.param((Target.EMAIL_SHA256,), ["e", "p", None], ["e", None, None], id="one"),
+        pytest.param((), [b"e", None, b"i"], [b"e", None, b"i"], id="all"),
+        pytest.param((Target.EMAIL_SHA256,), [b"e", b"p", None], [b"e", None, None], id="one"),
         pytest.param(
-            (Target.IDFA_SHA256, Target.EMAIL_SHA256), ["e", "p", "i"], ["e", None, "i"], id="two"
+            (Target.IDFA_SHA256, Target.EMAIL_SHA256),
+            [b"e", b"p", b"i"],
+            [b"e", None, b"i"],
+            id="two",
         ),
-        pytest.param((Target.PHONE_SHA256,), ["e", None, "i"], None, id="none of them"),
+        pytest.param((Target.PHONE_SHA256,), [b"e", None, b"i"], None, id="none of them"),
     ],
 )
 def test_a_route_keeps_the_digests_its_audience_takes(
-    only: tuple[Target, ...], row: list[str | None], kept: list[str | None] | None
+    only: tuple[Target, ...], row: Digests, kept: Digests | None
 ) -> None:
     assert route("gold", "1", *only).restrict(row) == kept
 
 
 @pytest.mark.parametrize("only", [(), TARGETS], ids=["unrestricted", "restricted"])
 def test_each_route_has_a_list_of_its_own(only: tuple[Target, ...]) -> None:
-    row: list[str | None] = ["e", "p", "i"]
+    row: Digests = [b"e", b"p", b"i"]
     own = route("gold", "1", *only).restrict(row)
 
     assert own == row

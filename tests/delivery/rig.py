@@ -132,11 +132,11 @@ class Rig:
     def put(
         self,
         number: int,
-        rows: Iterable[str | tuple[str | None, str | None]],
+        rows: Iterable[bytes | tuple[bytes | None, bytes | None]],
         action: Action = Action.ADD,
     ) -> None:
         """One record per row, all in one poll: an e-mail digest, or a pair of e-mail and phone digests."""
-        changes = [(row, None) if isinstance(row, str) else row for row in rows]
+        changes = [(row, None) if isinstance(row, bytes) else row for row in rows]
         self.offset += len(changes)
         now = asyncio.get_running_loop().time()
         span = self.checkpoint.track(PARTITION, self.offset, now, 0)
@@ -151,7 +151,7 @@ class Rig:
     def committable(self) -> int | None:
         return self.checkpoint.committable().get(PARTITION)
 
-    def members(self, number: int, slot: int = 0) -> set[str]:
+    def members(self, number: int, slot: int = 0) -> set[bytes]:
         destination = self.apac if number == 100 else self.emea
         return destination.members.get(str(number), {}).get(slot, set())
 
@@ -189,5 +189,5 @@ def run(test: Coroutine[Any, Any, None]) -> None:
     virtual_time.run(test)
 
 
-def digests(start: int, count: int) -> list[str]:
-    return [f"{number:064x}" for number in range(start, start + count)]
+def digests(start: int, count: int) -> list[bytes]:
+    return [number.to_bytes(32) for number in range(start, start + count)]

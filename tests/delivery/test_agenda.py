@@ -38,7 +38,7 @@ class World:
         self.audience = Audience(AudienceKey("emea", "1"), "gold", account, lane)
         self.under_way: list[Batch] = []
 
-    def add(self, digest: str, action: Action, *, urgent: bool) -> None:
+    def add(self, digest: bytes, action: Action, *, urgent: bool) -> None:
         span = self.checkpoint.track(PARTITION, 1, self.now, 0)
         row = row_of([digest], action, span, 0, 0, None)
         row.urgent = urgent
@@ -83,7 +83,7 @@ changes = st.tuples(
     st.just("add"),
     st.fixed_dictionaries(
         {
-            "digest": st.sampled_from("abcdefg"),
+            "digest": st.sampled_from([b"a", b"b", b"c", b"d", b"e", b"f", b"g"]),
             "action": st.sampled_from(Action),
             "urgent": st.sampled_from([False, False, False, True]),
         }
@@ -110,20 +110,20 @@ def test_rows_that_are_added_are_never_due_later_than_they_ought_to_be(taken: li
 def test_nor_earlier_where_no_change_takes_over_another(taken: list[Step]) -> None:
     world = World()
     for number, (pause, (name, arguments)) in enumerate(taken):
-        own = {**arguments, "digest": str(number)} if name == "add" else arguments
+        own = {**arguments, "digest": b"%d" % number} if name == "add" else arguments
         agenda, fresh = world.due_after((pause, (name, own)))
         assert agenda == fresh
 
 
 def test_a_row_is_due_after_its_linger_though_an_echo_ends_later() -> None:
     world = World()
-    world.add("a", Action.ADD, urgent=False)
+    world.add(b"a", Action.ADD, urgent=False)
     world.now = 2.0
     world.cut()
     world.finish(in_doubt=True)
     assert world.due()[0] == 17.0
 
-    world.add("b", Action.ADD, urgent=False)
+    world.add(b"b", Action.ADD, urgent=False)
 
     assert world.due()[0] == 3.0
 

@@ -10,7 +10,7 @@ from tests.delivery.rig import Rig, digests, run
 from tests.fakes.tiktok import BAD_ROW, OK, SERVER_ERROR
 
 
-def poisoned(*bad: str) -> "object":
+def poisoned(*bad: bytes) -> "object":
     def answer(audience: str, batch: Batch) -> Outcome:
         is_bad = audience == "1" and any(row.digests[0] in bad for row in batch.rows)
         return BAD_ROW if is_bad else OK

@@ -19,9 +19,9 @@ async def halted(rig: Rig) -> None:
     await rig.until(lambda: rig.audience(1).gate.state is State.HALTED)
 
 
-def rows_of(rig: Rig) -> list[str]:
+def rows_of(rig: Rig) -> list[bytes]:
     return [
-        orjson.loads(letter.value)["change"]["row"]["EMAIL_SHA256"]
+        bytes.fromhex(orjson.loads(letter.value)["change"]["row"]["EMAIL_SHA256"])
         for letter in rig.letters.written
     ]
 
@@ -61,7 +61,7 @@ def test_a_letter_of_a_blocked_audience_says_why_and_what() -> None:
         rig = Rig(most_blocked=1, sets_aside=True)
         async with rig.running():
             await halted(rig)
-            rig.put(1, [("a", "b")], Action.DELETE)
+            rig.put(1, [(b"\x0a", b"\x0b")], Action.DELETE)
             rig.bulkheads.relieve()
             rig.bulkheads.relieve(keep=0)
             await rig.until(lambda: len(rig.letters.written) == 2)
@@ -75,7 +75,7 @@ def test_a_letter_of_a_blocked_audience_says_why_and_what() -> None:
             "destination": "emea",
             "audience_id": "1",
             "action": "delete",
-            "row": {"EMAIL_SHA256": "a", "PHONE_SHA256": "b"},
+            "row": {"EMAIL_SHA256": "0a", "PHONE_SHA256": "0b"},
         }
         assert "response" not in value
 

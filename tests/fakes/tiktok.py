@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from connector.core.batch import Batch
+from connector.core.identity import Digests
 from connector.core.model import Action
 from connector.core.outcome import Delivered, Halted, Outcome, Rejected, Response, Retryable, Scope
 
@@ -25,7 +26,7 @@ class Call:
     at: float
     audience_id: str
     action: Action
-    rows: list[list[str | None]]
+    rows: list[Digests]
 
 
 @dataclass
@@ -44,7 +45,7 @@ class FakeDestination:
     changed: bool = False
     calls: list[Call] = field(default_factory=list)
     probes: list[float] = field(default_factory=list)
-    members: dict[str, dict[int, set[str]]] = field(default_factory=dict)
+    members: dict[str, dict[int, set[bytes]]] = field(default_factory=dict)
     under_way: dict[str, list[Batch]] = field(default_factory=dict)
     most_under_way: int = 0
 

@@ -397,5 +397,5 @@ def test_a_digest_that_suits_no_target_is_dropped_and_counted_later(
     [namespace] = one.identities
     judged = IdentityMap([IdentityMapping(namespace, target)])
 
-    assert judged.rows(one.identities) == ([] if digest is None else [[digest]])
+    assert judged.rows(one.identities) == ([] if digest is None else [[bytes.fromhex(digest)]])
     assert judged.dropped == ({(namespace, "other_digest"): 1} if digest is None else {})

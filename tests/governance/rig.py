@@ -29,8 +29,8 @@ AGAIN = TIMEOUT + 5.0
 IDENTITIES = (IdentityMapping("email", TARGETS[0]), IdentityMapping("phone", TARGETS[1]))
 
 
-def digest_of(user: int) -> str:
-    return sha256(f"user{user}@example.com".encode()).hexdigest()
+def digest_of(user: int) -> bytes:
+    return sha256(f"user{user}@example.com".encode()).digest()
 
 
 def entry(user: int, status: str = "suppressed", **identities: Any) -> bytes:

@@ -62,8 +62,8 @@ ROUTES = (
 )
 
 
-def digest(number: int) -> str:
-    return f"{number + 1:064x}"
+def digest(number: int) -> bytes:
+    return (number + 1).to_bytes(32)
 
 
 def event(
@@ -76,9 +76,9 @@ def event(
 ) -> bytes:
     identities: dict[str, str] = {}
     if email is not None:
-        identities["email"] = digest(email)
+        identities["email"] = digest(email).hex()
     if phone is not None:
-        identities["phone"] = digest(phone)
+        identities["phone"] = digest(phone).hex()
     status = "entered" if action is Action.ADD else "exited"
     value = {"profile_id": "p", "segment": segment, "status": status, "identities": identities}
     return json.dumps(value | more).encode()
@@ -207,7 +207,7 @@ class Rig:
         self, *numbers: int, profile: str = "q", status: str = "suppressed", slot: str = "email"
     ) -> None:
         """Write an entry of the suppression topic."""
-        identities = {slot: [digest(number) for number in numbers]}
+        identities = {slot: [digest(number).hex() for number in numbers]}
         entry = {"profile_id": profile, "status": status, "identities": identities}
         self.kafka.push(SUPPRESSION, [json.dumps(entry).encode()])
 
@@ -254,13 +254,13 @@ class Rig:
         await self.send(scan)
         return Counter(feed.fates())
 
-    def members(self, audience: str = "1", slot: int = 0) -> set[str]:
+    def members(self, audience: str = "1", slot: int = 0) -> set[bytes]:
         return self.tiktok.members.get(audience, {}).get(slot, set())
 
 
 def row_letter(
     offset: int,
-    digests: Mapping[Target, str],
+    digests: Mapping[Target, bytes],
     action: Action = Action.ADD,
     *,
     attempts: int = 1,
@@ -273,7 +273,7 @@ def row_letter(
         "destination": audience.destination,
         "audience_id": audience.audience_id,
         "action": action.value,
-        "row": {target.value: one for target, one in digests.items()},
+        "row": {target.value: one.hex() for target, one in digests.items()},
     }
     origin = Origin(partition, offset, 1000, b"key")
     return read_back(delivery_letter(origin, reason, "why", change, None, WALL, attempts))

@@ -103,6 +103,8 @@ def changed(**changes: Any) -> bytes:
         changed(source={"topic": "t", "partition": -1, "offset": 1}),
         changed(source={"topic": "t", "partition": 0, "offset": 2**63}),
         changed(change={**GOOD["change"], "row": {"EMAIL_SHA256": "jane@example.com"}}),
+        changed(change={**GOOD["change"], "row": {"EMAIL_SHA256": "a" * 32}}),
+        changed(change={**GOOD["change"], "row": {"IDFA_MD5": "a" * 64}}),
         changed(change={**GOOD["change"], "row": {}}),
         changed(change={**GOOD["change"], "action": "replace"}),
         changed(reason="malformed_json", stage="decode", change=None, payload="not base64!"),

@@ -103,7 +103,7 @@ def test_what_asks_for_nothing_is_counted() -> None:
         fates = await rig.replay(
             [
                 mail_letter(0, 1, audience=nobody),
-                row_letter(1, {Target.AAID_MD5: "a" * 32}),
+                row_letter(1, {Target.AAID_MD5: b"a" * 16}),
                 row_letter(2, {Target.PHONE_SHA256: digest(1)}, audience=AudienceKey("emea", "2")),
                 payload_letter(3, event(1, segment="nobody-asked")),
                 payload_letter(4, None, reason="unreadable_record"),
@@ -442,7 +442,7 @@ def test_the_end_is_that_of_the_whole_history(history: list[tuple[Any, bool]]) -
 
     async def test() -> None:
         rig = Rig()
-        truth: dict[int, set[str]] = {0: set(), 1: set()}
+        truth: dict[int, set[bytes]] = {0: set(), 1: set()}
         letters: list[Letter] = []
         for (email, phone, action), is_letter in history:
             offset = rig.produce(event(email, action, phone=phone))
@@ -461,7 +461,7 @@ def test_the_end_is_that_of_the_whole_history(history: list[tuple[Any, bool]]) -
     run(test())
 
 
-def _apply(members: dict[int, set[str]], email: int, phone: int, action: Action) -> None:
+def _apply(members: dict[int, set[bytes]], email: int, phone: int, action: Action) -> None:
     for slot, number in ((0, email), (1, phone)):
         held = members.setdefault(slot, set())
         held.add(digest(number)) if action is ADD else held.discard(digest(number))

@@ -35,6 +35,14 @@ def test_what_could_be_somebody_is_masked_in_our_texts_and_in_libraries(
     assert secret not in str(of_library(text, None, 0))
 
 
+def test_a_digest_as_python_writes_bytes_is_masked() -> None:
+    raw = bytes.fromhex(SHA256)
+
+    assert raw[-4:].decode() not in str(of_library(f"KeyError: {raw!r}", None, 0))
+    assert ours("stopping", {"why": raw})["why"] == MASK
+    assert ours("stopping", {"why": f"of {raw!r}"})["why"] == f"of {MASK}"
+
+
 def test_of_a_token_in_three_parts_no_whole_part_but_the_last_is_left() -> None:
     said = str(ours("stopping", {"why": f"token {JWT}"}))
 

@@ -41,10 +41,10 @@ def batch(action: Action = Action.ADD) -> Batch:
     checkpoint.assign([partition])
     span = checkpoint.track(partition, 2, 0.0, -1)
     rows = [
-        row_of([EMAIL, None], action, span, 0, 0, b"k1"),
-        row_of([None, PHONE], action, span, 1, 0, b"k2"),
+        row_of([bytes.fromhex(EMAIL), None], action, span, 0, 0, b"k1"),
+        row_of([None, bytes.fromhex(PHONE)], action, span, 1, 0, b"k2"),
     ]
-    return Batch(action, rows, {0: [EMAIL], 1: [PHONE]}, "age")
+    return Batch(action, rows, {0: [bytes.fromhex(EMAIL)], 1: [bytes.fromhex(PHONE)]}, "age")
 
 
 async def sent_to(base_url: str, timeout: float = 5.0, token: str = TOKEN) -> Outcome:
@@ -416,5 +416,6 @@ def test_no_log_line_and_no_outcome_holds_the_token_or_an_identifier(
     outcome = outcome_at(server, timeout=0.3)
 
     said = repr(outcome) + caplog.text
-    for secret in (TOKEN, EMAIL, PHONE):
+    as_bytes = [str(bytes.fromhex(one))[2:-1] for one in (EMAIL, PHONE)]
+    for secret in (TOKEN, EMAIL, PHONE, *as_bytes):
         assert secret not in said

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from connector.core.batch import Batch, Row
-from connector.core.identity import Target
+from connector.core.identity import Digests, Target
 from connector.core.lane import Lane
 from connector.core.model import Action
 from connector.core.outcome import (
@@ -278,7 +278,7 @@ TARGETS = tuple(Target)
 MD5 = {slot for slot, target in enumerate(TARGETS) if target.endswith("MD5")}
 
 
-def batch_of(rows: list[list[str | None]], action: Action = Action.ADD) -> Batch:
+def batch_of(rows: list[Digests], action: Action = Action.ADD) -> Batch:
     """The batch that a lane cuts of these rows."""
     width = len(rows[0])
     lane = Lane(width, Limits(10_000, 10**9, 0.0), 100, superseded_never)
@@ -307,7 +307,7 @@ def plain_body(advertiser: str, audience: str, batch: Batch, targets: tuple[Targ
         "id_schema": [targets[slot].value for slot in slots],
         "batch_data": [
             [
-                {"id": digest, "audience_ids": [audience]}
+                {"id": digest.hex(), "audience_ids": [audience]}
                 if (digest := one.digests[slot]) is not None
                 else {}
                 for slot in slots
@@ -318,7 +318,7 @@ def plain_body(advertiser: str, audience: str, batch: Batch, targets: tuple[Targ
 
 
 def test_a_body_is_written_as_tiktok_wants_it() -> None:
-    batch = batch_of([["ab", None, "cd"], ["ef", None, None]], Action.DELETE)
+    batch = batch_of([[b"\xab", None, b"\xcd"], [b"\xef", None, None]], Action.DELETE)
 
     assert mapping_body("1", "2", batch, TARGETS[:3]) == (
         b'{"advertiser_ids":["1"],"action":"delete","id_schema":["EMAIL_SHA256","IDFA_SHA256"],'
@@ -328,7 +328,7 @@ def test_a_body_is_written_as_tiktok_wants_it() -> None:
 
 
 def test_targets_are_named_in_configured_order() -> None:
-    batch = batch_of([[None, "ab"], ["cd", None]])
+    batch = batch_of([[None, b"\xab"], [b"\xcd", None]])
     targets = (Target.PHONE_SHA256, Target.EMAIL_SHA256)
 
     assert orjson.loads(mapping_body("1", "2", batch, targets))["id_schema"] == [
@@ -342,11 +342,11 @@ def batches(draw: st.DrawFn) -> Batch:
     """Rows of distinct digests, each with any identities, as a lane cuts them."""
     width = draw(st.integers(1, len(TARGETS)))
     slots = st.lists(st.integers(0, width - 1), min_size=1, max_size=width, unique=True)
-    rows: list[list[str | None]] = []
+    rows: list[Digests] = []
     for number, taken in enumerate(draw(st.lists(slots, min_size=1, max_size=12))):
-        digests: list[str | None] = [None] * width
+        digests: Digests = [None] * width
         for slot in taken:
-            digests[slot] = f"{number:0{32 if slot in MD5 else 64}x}"
+            digests[slot] = number.to_bytes(16 if slot in MD5 else 32)
         rows.append(digests)
     return batch_of(rows, draw(st.sampled_from(Action)))
 
@@ -358,7 +358,7 @@ ids = st.from_regex(r"[0-9]{1,25}", fullmatch=True) | st.text(
 
 @many
 @given(batches(), ids, ids)
-@example(batch_of([["ab"]]), '"\\', 'a"\n\u00fc\U0001f600')
+@example(batch_of([[b"\xab"]]), '"\\', 'a"\n\u00fc\U0001f600')
 def test_a_body_equals_the_straightforward_one(
     batch: Batch, advertiser: str, audience: str
 ) -> None:
@@ -389,7 +389,7 @@ def test_a_lane_fills_a_body_to_its_limit_and_not_beyond(max_bytes: int, width: 
     audience = "7100000000000000001"
     lane = Lane(width, Limits(10_000, max_bytes, 0.0), cell_bytes(audience), superseded_never)
     for number in range(9_500):
-        digests = [f"{number:0{32 if slot in MD5 else 64}x}" for slot in range(width)]
+        digests = [number.to_bytes(16 if slot in MD5 else 32) for slot in range(width)]
         lane.add(row(digests))
     batch = lane.cut(0.0)
     assert batch is not None
