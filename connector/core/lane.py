@@ -75,7 +75,8 @@ class Lane:
 
     def add(self, row: Row) -> None:
         """Take in the newest change of its identifiers."""
-        by_slot = self._newest.by_slot
+        by_slot, under_way = self._newest.by_slot, self.fences.under_way
+        fenced = False
         row.since = row.span.arrived
         for slot, digest in enumerate(row.digests):
             if digest is not None:
@@ -89,7 +90,9 @@ class Lane:
                     if older.urgent and row.action is older.action:
                         row.urgent = True
                     self._take_over(older, slot)
-        if (self.calls or self.fences.echoes) and self.fences.hold(row):
+                if digest in under_way[slot]:
+                    fenced = True
+        if fenced or (self.fences.echoes and self.fences.echoed(row)):
             self.waiting.held_of(row).append(row)
         else:
             self.waiting.queue_of(row).append(row)
