@@ -4,7 +4,6 @@ PYTHON ?= $(shell for one in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 FUZZ := .cache/fuzz/venv
 BENCH := .cache/bench/venv
-SHIPPED := .cache/bench/connector
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -57,15 +56,9 @@ test-fast: install  ## the tests that need neither a broker nor a process of the
 	  --ignore tests/chaos --ignore tests/cli
 
 .PHONY: bench
-bench: install $(SHIPPED)/installed $(BENCH)/installed  ## every figure of docs/performance.md beside its goal (ONLY=throughput,latency RECORDS=N ROUNDS=N)
+bench: install $(BENCH)/installed  ## every figure of docs/performance.md beside its goal (ONLY=throughput,latency RECORDS=N ROUNDS=N)
 	$(BIN)/python -m tests.benchmarks --output .cache/bench/figures.md \
 	  $(if $(ONLY),--only $(ONLY)) $(if $(RECORDS),--records $(RECORDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
-
-$(SHIPPED)/installed: requirements.lock
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
-	$(PYTHON) -m venv $(SHIPPED)
-	$(SHIPPED)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@touch $@
 
 $(BENCH)/installed: requirements-bench.lock
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }

@@ -55,7 +55,7 @@ def measured(
     place = (surroundings.broker.bootstrap_servers, topic.topic)
     with surroundings.sink(timed=True) as sink:
         config = surroundings.configuration(topic, sink, port=port, linger_seconds=case.linger)
-        with Program([*CONNECTOR, "run", "--config", str(config)]) as connector:
+        with Program([CONNECTOR, "run", "--config", str(config)]) as connector:
             until(lambda: get(f"http://127.0.0.1:{port}/readyz")[0] == 200, 30, "the connector")
             with Program(module("even", *place, case.rate, warm + seconds)) as producer:
                 time.sleep(warm)

@@ -14,12 +14,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
-_ROOT: Final = Path(__file__).parents[2]
-_ENVIRONMENTS: Final = _ROOT / ".cache" / "bench"
-CONNECTOR_PYTHON: Final = str(_ENVIRONMENTS / "connector" / "bin" / "python")
-"""Of an environment with what the image has, and no development tools: some libraries load more where they find it."""
-CONNECTOR: Final = (CONNECTOR_PYTHON, "-m", "connector")
-QUIX_PYTHON: Final = str(_ENVIRONMENTS / "venv" / "bin" / "python")
+CONNECTOR: Final = str(Path(sys.executable).with_name("connector"))
+QUIX_PYTHON: Final = str(Path(__file__).parents[2] / ".cache" / "bench" / "venv" / "bin" / "python")
 _LOOK_SECONDS: Final = 0.05
 
 

@@ -77,7 +77,7 @@ class Race:
     def _command(self, name: str) -> list[str]:
         if name == "connector":
             config = self._surroundings.configuration(self._filled, self._sink, **self._delivery)
-            return [*CONNECTOR, "run", "--until-end", "--config", str(config)]
+            return [CONNECTOR, "run", "--until-end", "--config", str(config)]
         place = (self._surroundings.broker.bootstrap_servers, self._filled.topic)
         if name == "limit":
             return module("limit", *place, self._filled.records)

@@ -46,7 +46,7 @@ def burst(surroundings: Surroundings, records: int, _rounds: int) -> Iterator[Fi
     filled = surroundings.filled("plain", records)
     with surroundings.sink() as sink:
         config = surroundings.configuration(filled, sink, qps=_HIGHEST_TIER)
-        usage = run([*CONNECTOR, "run", "--until-end", "--config", str(config)])
+        usage = run([CONNECTOR, "run", "--until-end", "--config", str(config)])
         taken = sink.taken()
     say(f"burst: {taken['calls']:,} calls, {usage.wall_seconds:.1f} s, {usage.peak_mb:.0f} MB")
     rows, used = taken["rows"] / taken["calls"], taken["calls"] / usage.wall_seconds
@@ -63,7 +63,7 @@ def backlog(surroundings: Surroundings, records: int, _rounds: int) -> Iterator[
         race = Race(surroundings, filled, sink)
         race.run(("connector",), 1)
         config = str(surroundings.configuration(filled, sink))
-        command = [*CONNECTOR, "run", "--until-end", "--config", config]
+        command = [CONNECTOR, "run", "--until-end", "--config", config]
         with Program(command) as one, Program(command) as other:
             usages = [one.finish(), other.finish()]
     together = filled.records / sum(usage.cpu_seconds for usage in usages)

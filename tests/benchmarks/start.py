@@ -31,7 +31,7 @@ def _first_call(surroundings: Surroundings, filled: Filled, sink: Sink) -> float
     """Seconds until a call with rows came, on a topic with records and for a new group."""
     config = surroundings.configuration(filled, sink)
     sink.forget()
-    with Program([*CONNECTOR, "run", "--until-end", "--config", str(config)]) as connector:
+    with Program([CONNECTOR, "run", "--until-end", "--config", str(config)]) as connector:
         connector.finish()
     took = float(sink.taken()["first"]) - connector.started_at
     say(f"from start to the first call: {took:.2f} s")
@@ -41,7 +41,7 @@ def _first_call(surroundings: Surroundings, filled: Filled, sink: Sink) -> float
 def _idle(surroundings: Surroundings, sink: Sink) -> Iterator[Figure]:
     port = free_port()
     config = str(surroundings.configuration(surroundings.empty(), sink, port=port))
-    with Program([*CONNECTOR, "run", "--config", config]) as connector:
+    with Program([CONNECTOR, "run", "--config", config]) as connector:
         until(lambda: get(f"http://127.0.0.1:{port}/readyz")[0] == 200, 30, "the connector")
         before = connector.cpu_seconds()
         time.sleep(_IDLE_SECONDS)
@@ -55,6 +55,6 @@ def _idle(surroundings: Surroundings, sink: Sink) -> Iterator[Figure]:
 
 def _milliseconds(*arguments: str) -> float:
     """A command's wall time: the median of some runs."""
-    walls = [run([*CONNECTOR, *arguments]).wall_seconds for _ in range(_COMMANDS)]
+    walls = [run([CONNECTOR, *arguments]).wall_seconds for _ in range(_COMMANDS)]
     say(f"connector {arguments[0]}: {min(walls) * 1e3:.0f} to {max(walls) * 1e3:.0f} ms")
     return 1e3 * statistics.median(walls)

@@ -1,8 +1,10 @@
 """Records per CPU-second: the connector beside the limit of its parts, a plain program and another framework."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
+from tests.benchmarks.programs import QUIX_PYTHON
 from tests.benchmarks.race import RATE, Race
 from tests.benchmarks.surroundings import Surroundings
 from tests.benchmarks.table import Figure
@@ -26,7 +28,13 @@ _TITLES: Final = {
 
 
 def throughput(surroundings: Surroundings, records: int, rounds: int) -> Iterator[Figure]:
-    """All four programs over the main workload."""
+    """All four programs over the main workload.
+
+    Raises:
+        RuntimeError: Quix Streams is not there.
+    """
+    if not Path(QUIX_PYTHON).exists():
+        raise RuntimeError("Quix Streams is not installed: make bench does so")
     with surroundings.sink() as sink:
         race = Race(surroundings, surroundings.filled("plain", records), sink)
         race.run(tuple(_NAMES), rounds)
