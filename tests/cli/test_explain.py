@@ -441,7 +441,7 @@ def test_a_record_of_a_broker_is_explained(
     broker.produce(topic, [b"{}", *messages])
     servers = broker.bootstrap_servers
     config = configured(tmp_path, reading(topic, format_=name, **more), servers)
-    groups = consumer_groups(broker)
+    groups = broker.groups()
 
     for offset, value in enumerate(values, 1):
         document, lines = both(config, f"{topic}:0:{offset}")
@@ -458,7 +458,7 @@ def test_a_record_of_a_broker_is_explained(
         }
         assert lines[0].split() == ["record", f"{topic}:0:{offset}"]
         assert lines[1].split() == ["time", "2026-11-20T12:00:00.000Z"]
-    assert consumer_groups(broker) == groups
+    assert broker.groups() == groups
     assert broker.end_offsets(topic) == {0: len(values) + 1}
 
 
@@ -564,8 +564,3 @@ def test_a_kafka_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     assert (code, output) == (1, "")
     assert errors.startswith("connector: Kafka does not tell of its topics")
     assert errors.count("\n") == 1
-
-
-def consumer_groups(broker: Cluster) -> set[str]:
-    listed = broker._admin().list_consumer_groups().result(PATIENCE)
-    return {one.group_id for one in listed.valid if not one.group_id.startswith("reader-")}

@@ -324,14 +324,9 @@ def test_a_dead_task_of_the_client_ends_it(broker: Cluster, topic: str) -> None:
 
 def test_no_group_is_joined(broker: Cluster, topic: str) -> None:
     async def test() -> None:
-        before = await asyncio.to_thread(groups, broker)
+        before = await asyncio.to_thread(broker.groups)
         async with following(broker, topic) as one:
             await one.until_fresh()
-            assert await asyncio.to_thread(groups, broker) == before
+            assert await asyncio.to_thread(broker.groups) == before
 
     run(test())
-
-
-def groups(broker: Cluster) -> set[str]:
-    listed = broker._admin().list_consumer_groups().result(PATIENCE)
-    return {one.group_id for one in listed.valid if not one.group_id.startswith("reader-")}

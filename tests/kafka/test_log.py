@@ -122,17 +122,12 @@ def test_records_that_are_deleted_meanwhile_end_it(broker: Cluster, topic: str) 
 
 def test_no_group_is_joined(broker: Cluster, topic: str) -> None:
     broker.produce(topic, [b"x"])
-    before = groups(broker)
+    before = broker.groups()
 
     async def test() -> None:
         async with opened(broker, topic) as (log, _):
             log.begin({Partition(topic, 0): 0})
             await offsets(log)
-            assert await asyncio.to_thread(groups, broker) == before
+            assert await asyncio.to_thread(broker.groups) == before
 
     run(test())
-
-
-def groups(broker: Cluster) -> set[str]:
-    listed = broker._admin().list_consumer_groups().result(PATIENCE)
-    return {one.group_id for one in listed.valid if not one.group_id.startswith("reader-")}

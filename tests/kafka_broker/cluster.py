@@ -176,6 +176,12 @@ class Cluster:
             consumer.close()
         return {answer.partition: answer.offset for answer in answers if answer.offset >= 0}
 
+    def groups(self) -> set[str]:
+        """Return the names of all consumer groups, but for those that this class reads with."""
+        admin = self._admin()  # a client must outlive its futures: they never end without it
+        listed = admin.list_consumer_groups().result(PATIENCE)
+        return {one.group_id for one in listed.valid if not one.group_id.startswith("reader-")}
+
     def members(self, group: str) -> int:
         """Return how many members the group has; 0 for one that is not there."""
         admin = self._admin()
