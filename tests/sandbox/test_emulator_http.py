@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import statistics
 import time
 from typing import Any
 
@@ -359,10 +360,13 @@ def test_a_hundred_large_calls_a_second_are_served() -> None:
 
     async def scenario(client: Client) -> None:
         path = f"{BASE}/segment/mapping/"
-        began = time.process_time()
+        taken = []
         for _ in range(30):
+            began = time.process_time()
             assert (await client.call("POST", path, body=body)).code == 0
+            taken.append(time.process_time() - began)
 
-        assert (time.process_time() - began) / 30 < 0.01  # the client's work included
+        # The client's work included. The median: a collection of all that other tests have left is no call's.
+        assert statistics.median(taken) < 0.01
 
     with_client(scenario)
