@@ -102,9 +102,6 @@ IDENTITY_REASONS = (NO_IDENTITIES, NO_USABLE_IDENTITY)
 MOST_VALUES = 1000
 """So many values of one namespace are looked at in a profile: more are no person's, and would hold the event loop."""
 
-_MOST_IN_PATTERNS = 6
-"""Sources whose profiles are counted as a whole: of six there are 729 patterns."""
-
 OTHER_SOURCE = "other"
 """Stands for every namespace that is not configured, so that a label can never grow without bound."""
 
@@ -223,9 +220,7 @@ class IdentityMap:
         namespaces = [namespace for namespace, _ in self._ways]
         self._namespaces = frozenset(namespaces)
         self._no_digests: Digests = [None] * len(self.targets)
-        # One source of two targets is counted twice, and the patterns of many sources are many.
-        has_patterns = len(self._namespaces) == len(namespaces) <= _MOST_IN_PATTERNS
-        self.kinds = Kinds(namespaces, has_patterns=has_patterns)
+        self.kinds = Kinds(namespaces)
         self.set_options(mappings)
 
     def set_options(self, mappings: Sequence[IdentityMapping]) -> None:

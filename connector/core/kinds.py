@@ -25,26 +25,30 @@ Note = Callable[[int, int], object]
 """Told that a value that is counted as the one kind is of the other."""
 
 
+_MOST_IN_PATTERNS = 6
+"""Sources whose profiles are counted as a whole: of six there are 729 patterns."""
+
+
 class Kinds:
     """The counts.
 
     Args:
         sources: the namespaces by position.
-        has_patterns: whether a profile may be counted as a whole.
 
     Attributes:
-        has_patterns: whether a profile may be counted as a whole.
+        has_patterns: whether a profile may be counted as a whole: not where one source is counted for two targets,
+            nor where the patterns would be too many.
         units: what a plain value of each source adds to a profile's pattern; a digest adds twice as much.
         profiles: by pattern, how many profiles were counted as a whole.
         counts: of what was counted one by one, by position.
         odd: what was noted, and is counted as something else so far.
     """
 
-    def __init__(self, sources: Sequence[str], *, has_patterns: bool) -> None:
-        self.has_patterns = has_patterns
+    def __init__(self, sources: Sequence[str]) -> None:
+        self.has_patterns = len(set(sources)) == len(sources) <= _MOST_IN_PATTERNS
         self._sources = sources
-        self.units = [3**position if has_patterns else 0 for position in range(len(sources))]
-        self.profiles = [0] * (3 ** len(sources) if has_patterns else 1)
+        self.units = [3**position for position in range(len(sources))]
+        self.profiles = [0] * (3 ** len(sources) if self.has_patterns else 1)
         self.counts: list[Counts] = [[0] * len(Kind) for _ in sources]
         self.odd: list[tuple[Counts, int, int]] = []
 
