@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from hashlib import sha256
 
 import pytest
 
@@ -43,6 +44,11 @@ def event(user: int, segment: str = "segment-1", status: str = "entered") -> byt
             "identities": {"email": f"user{user}@example.com"},
         }
     ).encode()
+
+
+def digest_of(user: int) -> bytes:
+    """The digest of the address in their events."""
+    return sha256(f"user{user}@example.com".encode()).digest()
 
 
 def events(start: int, count: int, segment: str = "segment-1") -> list[bytes]:

@@ -21,9 +21,9 @@ from tests.delivery.rig import TARGETS, TIMEOUT, run
 from tests.fakes.tiktok import NO_AUDIENCE, OK, SERVER_ERROR, TIMED_OUT, TOO_MANY
 from tests.governance.rig import S0, Replica, entry
 from tests.promises.worlds import durations, late, outcomes, some, unsteady
-from tests.test_intake import P0, P1, event, events
+from tests.test_intake import P0, P1, digest_of, event, events
 from tests.test_pipeline_formats import track
-from tests.whole import Life, digest_of, home, members_at_tiktok
+from tests.whole import Life, home, members_at_tiktok
 
 ADVERTISERS = {"emea": "7", "apac": "8"}
 

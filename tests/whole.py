@@ -17,14 +17,10 @@ from connector.core.model import Partition
 from connector.core.outcome import Outcome
 from tests.fakes.kafka import FakeRecord, Hole
 from tests.fakes.tiktok import BAD_ROW, OK, FakeDestination
-from tests.test_intake import P0, P1, Flow, event
+from tests.test_intake import P0, P1, Flow, digest_of, event
 
 SEGMENTS = {"segment-1": ("1",), "segment-2": ("2",), "segment-3": ("3",), "both": ("2", "3")}
 """The audiences of each segment, as the rig routes them."""
-
-
-def digest_of(user: int) -> bytes:
-    return sha256(f"user{user}@example.com".encode()).digest()
 
 
 def home(user: int) -> Partition:

@@ -89,9 +89,7 @@ class SuppressionList:
 
     def has(self, slot: int, digest: bytes) -> bool:
         """Whether an entry names this identifier: a digest, and its slot among the configured targets."""
-        key = self._of_slots[slot].copy()
-        key.update(digest)
-        return key.digest() in self._identifiers
+        return self._key_in(slot, digest) in self._identifiers
 
     def clear_row(self, digests: Digests) -> int:
         """Take what is on the list out of a row, in place; how many identifiers that were."""

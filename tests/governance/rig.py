@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from hashlib import sha256
 from typing import Any
 
 from connector.core.consent import Consent
@@ -21,16 +20,12 @@ from connector.telemetry.events import IntakeEvents
 from tests.delivery.rig import TARGETS, TIMEOUT
 from tests.fakes.kafka import FakeKafka, FakeRecord
 from tests.fakes.tiktok import FakeDestination
-from tests.test_intake import TOPIC, Flow, event
+from tests.test_intake import TOPIC, Flow, digest_of, event
 
 SUPPRESSION = "suppression"
 S0 = Partition(SUPPRESSION, 0)
 AGAIN = TIMEOUT + 5.0
 IDENTITIES = (IdentityMapping("email", TARGETS[0]), IdentityMapping("phone", TARGETS[1]))
-
-
-def digest_of(user: int) -> bytes:
-    return sha256(f"user{user}@example.com".encode()).digest()
 
 
 def entry(user: int, status: str = "suppressed", **identities: Any) -> bytes:

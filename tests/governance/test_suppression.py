@@ -15,10 +15,9 @@ from tests.governance.rig import (
     SUPPRESSION,
     Replica,
     bare_entry,
-    digest_of,
     entry,
 )
-from tests.test_intake import P0, P1, TOPIC, event
+from tests.test_intake import P0, P1, TOPIC, digest_of, event
 
 ALL = {"1", "2", "3", "100"}
 

@@ -24,7 +24,8 @@ from tests.promises.worlds import (
     some,
     unsteady,
 )
-from tests.whole import Life, digest_of, members_at_tiktok, members_by_events
+from tests.test_intake import digest_of
+from tests.whole import Life, members_at_tiktok, members_by_events
 
 
 @some
