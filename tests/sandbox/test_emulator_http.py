@@ -1,8 +1,8 @@
 """TikTok's endpoints as a client sees them, through a real socket."""
 
 import asyncio
+import gc
 import random
-import statistics
 import time
 from typing import Any
 
@@ -360,13 +360,15 @@ def test_a_hundred_large_calls_a_second_are_served() -> None:
 
     async def scenario(client: Client) -> None:
         path = f"{BASE}/segment/mapping/"
-        taken = []
-        for _ in range(30):
+        gc.collect()
+        gc.freeze()  # else all that other tests keep would be looked through in the middle of a call
+        try:
             began = time.process_time()
-            assert (await client.call("POST", path, body=body)).code == 0
-            taken.append(time.process_time() - began)
+            for _ in range(30):
+                assert (await client.call("POST", path, body=body)).code == 0
 
-        # The client's work included. The median: a collection of all that other tests have left is no call's.
-        assert statistics.median(taken) < 0.01
+            assert (time.process_time() - began) / 30 < 0.01  # the client's work included
+        finally:
+            gc.unfreeze()
 
     with_client(scenario)
