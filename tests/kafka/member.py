@@ -1,6 +1,7 @@
 """One member of a group as tests use it: it records what it is told, and reads until something holds."""
 
 import asyncio
+import selectors
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager
@@ -19,16 +20,21 @@ PATIENCE = 20.0
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:
-    """Run it, and fail when a task is left behind: a client that was not ended."""
+    """Run it, and fail when a task or a connection is left behind: a client that was not ended."""
+    selector = selectors.DefaultSelector()
 
     async def complete() -> None:
+        own = len(selector.get_map())
         await test
         left = asyncio.all_tasks() - {asyncio.current_task()}
         if left:  # what was cancelled has yet to end
             await asyncio.wait(left, timeout=2.0)
         assert not [one for one in left if not one.done()]
+        # A login that was refused is closed by aiokafka in the background, and TLS says goodbye both ways.
+        await eventually(lambda: len(selector.get_map()) == own, "connections to be closed")
 
-    asyncio.run(complete())
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector)) as runner:
+        runner.run(complete())
 
 
 async def eventually(holds: Callable[[], Awaitable[bool] | bool], what: str) -> None:
