@@ -70,12 +70,21 @@ def test_a_national_number_of_the_default_region_has_the_digest_of_its_e164(regi
             assert encode(text) == sha256(e164.encode()).digest(), text
 
 
-def test_a_number_of_fewer_than_seven_digits_is_usable_in_its_region_alone() -> None:
-    with_region = encoder(IdentityMapping("phone", Target.PHONE_SHA256, default_region="IR"))
+@pytest.mark.parametrize(
+    ("region", "number", "e164"),
+    [
+        pytest.param("IR", "9601", "+989601", id="six digits"),
+        pytest.param("DE", "30000000000000", "+4930000000000000", id="sixteen digits"),
+    ],
+)
+def test_a_number_of_an_unusual_length_is_usable_in_its_region_alone(
+    region: str, number: str, e164: str
+) -> None:
+    with_region = encoder(IdentityMapping("phone", Target.PHONE_SHA256, default_region=region))
 
-    assert with_region("9601") == sha256(b"+989601").digest()
+    assert with_region(number) == sha256(e164.encode()).digest()
     with pytest.raises(Unusable, match=MALFORMED):
-        with_region("+989601")
+        with_region(e164)
 
 
 def test_the_library_has_examples_of_every_region() -> None:
