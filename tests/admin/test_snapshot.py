@@ -1,6 +1,5 @@
 """What /status says beyond the lanes: how much of it, the last minutes, the state in words, and advice."""
 
-import time
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +13,7 @@ from connector.snapshot import View
 from connector.telemetry.events import MAPPING, ChangeEnd
 from tests.admin.parts import APAC, CONFIGURATION, EMEA, FIRST, SECOND, TRACES
 from tests.admin.site import Site, on_a_site
+from tests.cpu import assert_within
 
 
 def run_for(site: Site, seconds: float, records: int = 0, rows: int = 0, calls: int = 0) -> None:
@@ -204,8 +204,6 @@ def test_the_configuration_comes_along_unless_it_is_not_wanted() -> None:
 
 
 def test_ten_thousand_audiences_do_not_hold_up_the_event_loop() -> None:
-    """It may be held for 50 milliseconds; a busy machine is given some more."""
-
     async def scenario(site: Site) -> None:
         accounts = {one.name: one for one in site.parts.backlog.accounts}
         routes = [Route(f"s{n}", AudienceKey("emea", str(n))) for n in range(10_000)]
@@ -215,13 +213,12 @@ def test_ten_thousand_audiences_do_not_hold_up_the_event_loop() -> None:
         )
         for audience in site.parts.backlog:
             audience.gate.halt("audience_missing", 0.0, site.clock.now)
-        took = []
-        for _ in range(5):
-            began = time.process_time()
+
+        def take() -> None:
             seen = site.admin._subject.snapshot.take(View(200, "", has_configuration=False))
-            took.append(time.process_time() - began)
-        assert (len(seen["lanes"]), seen["lane_counts"]["halted"]) == (200, 10_000)
-        assert min(took) < 0.1
+            assert (len(seen["lanes"]), seen["lane_counts"]["halted"]) == (200, 10_000)
+
+        assert_within(0.05, take)
 
     on_a_site(scenario)
 

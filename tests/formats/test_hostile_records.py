@@ -10,6 +10,7 @@ from connector.core.identity import IdentityMap, IdentityMapping, Target
 from connector.errors import InvalidRecord
 from connector.formats import native
 from connector.formats.membership import DECODE_REASONS, Decode
+from tests.cpu import assert_within, like_the_service
 from tests.fuzz.hostile import (
     EVENTS,
     JSON,
@@ -17,8 +18,6 @@ from tests.fuzz.hostile import (
     PROFILES,
     event,
     event_of_profile,
-    like_the_service,
-    seconds_of,
 )
 
 MAPPINGS = (
@@ -59,7 +58,7 @@ def to_rows(decode: Decode, value: bytes) -> None:
 def test_a_megabyte_of_anything_is_decoded_or_refused_in_time(name: str, place: str) -> None:
     value = event(name, place)
 
-    assert seconds_of(lambda: decode_only(native.decode, value)) < MOST_SECONDS
+    assert_within(MOST_SECONDS, lambda: decode_only(native.decode, value))
 
 
 @every_format
@@ -67,11 +66,11 @@ def test_a_megabyte_of_anything_is_decoded_or_refused_in_time(name: str, place: 
 def test_a_megabyte_alone_is_decoded_or_refused_in_time(decode: Decode, name: str) -> None:
     value = event(name, "alone")
 
-    assert seconds_of(lambda: decode_only(decode, value)) < MOST_SECONDS
+    assert_within(MOST_SECONDS, lambda: decode_only(decode, value))
 
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_a_megabyte_of_identities_becomes_rows_or_none_in_time(name: str) -> None:
     value = event_of_profile(name)
 
-    assert seconds_of(lambda: to_rows(native.decode, value)) < MOST_SECONDS
+    assert_within(MOST_SECONDS, lambda: to_rows(native.decode, value))

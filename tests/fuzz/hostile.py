@@ -1,42 +1,13 @@
 """A megabyte made to hurt: what a parser, a normaliser or a careless loop may choke on, as JSON texts."""
 
-import gc
 import itertools
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 
 MEGABYTE = 1_000_000
 
 MOST_SECONDS = 0.05
 """The event loop is never held for longer."""
-
-_TRIES = 10
-"""A busy machine slows down whatever shares its caches: the work is not to blame."""
-
-
-@contextmanager
-def like_the_service() -> Iterator[None]:
-    """What was made before is kept from the garbage collector, as the service keeps what its start has made."""
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-
-
-def seconds_of(work: Callable[[], object]) -> float:
-    """The CPU time that the work takes: the best of ten, or the first that is good enough."""
-    best = float("inf")
-    for _ in range(_TRIES):
-        began = time.process_time()
-        work()
-        best = min(best, time.process_time() - began)
-        if best < MOST_SECONDS:
-            break
-    return best
 
 
 def _list_of(one: str) -> str:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from connector.core.outcome import Delivered, Outcome
 from connector.tiktok.protocol import CODE_LABELS, classify
-from tests.fuzz.hostile import ANSWERS, MOST_SECONDS, answer, like_the_service, seconds_of
+from tests.cpu import assert_within, like_the_service
+from tests.fuzz.hostile import ANSWERS, MOST_SECONDS, answer
 
 many = settings(deadline=None, max_examples=500)
 
@@ -83,4 +84,4 @@ def test_any_bytes_are_an_outcome_and_success_only_where_the_body_says_so(
 def test_a_megabyte_of_anything_is_classified_in_time(name: str, place: str) -> None:
     body = answer(name, place)
 
-    assert seconds_of(lambda: classify(200, body)) < MOST_SECONDS
+    assert_within(MOST_SECONDS, lambda: classify(200, body))
