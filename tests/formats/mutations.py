@@ -92,6 +92,16 @@ def outcome_of(decode: Decode, value: bytes, *secrets: str) -> Outcome:
     return reason, detail
 
 
+def decode_only(decode: Decode, value: bytes) -> None:
+    """Decode it, or have it refused for one of the reasons; nothing else that would take time."""
+    reason = DECODE_REASONS[0]
+    try:
+        decode(value)
+    except InvalidRecord as invalid:
+        reason = invalid.reason
+    assert reason in DECODE_REASONS
+
+
 def _check(memberships: list[Membership]) -> None:
     for one in memberships:
         assert isinstance(one.segment, str)

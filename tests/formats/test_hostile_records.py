@@ -9,8 +9,9 @@ from connector.configured import FORMATS
 from connector.core.identity import IdentityMap, IdentityMapping, Target
 from connector.errors import InvalidRecord
 from connector.formats import native
-from connector.formats.membership import DECODE_REASONS, Decode
+from connector.formats.membership import Decode
 from tests.cpu import assert_within, like_the_service
+from tests.formats.mutations import decode_only
 from tests.fuzz.hostile import (
     EVENTS,
     JSON,
@@ -35,15 +36,6 @@ every_format = pytest.mark.parametrize(
 def _like_the_service() -> Iterator[None]:
     with like_the_service():
         yield
-
-
-def decode_only(decode: Decode, value: bytes) -> None:
-    reason = DECODE_REASONS[0]
-    try:
-        decode(value)
-    except InvalidRecord as invalid:
-        reason = invalid.reason
-    assert reason in DECODE_REASONS
 
 
 def to_rows(decode: Decode, value: bytes) -> None:
