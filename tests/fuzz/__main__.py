@@ -19,7 +19,13 @@ from tests.fuzz.trees import changed
 
 CACHE = Path(".cache/fuzz")
 
-_INSTRUMENTED = ("connector.formats", "connector.core", "connector.tiktok", "phonenumbers")
+_INSTRUMENTED = (
+    "connector.formats",
+    "connector.core",
+    "connector.tiktok",
+    "phonenumbers",
+    "tests.cpu",  # so that bounds take into account what instruments cost
+)
 _MOST_BYTES = 16_384
 _STARTS_IN = 60
 """Seconds that a process may take beside the fuzzing itself: importing instrumented code is slow."""
