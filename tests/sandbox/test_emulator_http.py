@@ -360,9 +360,8 @@ def test_a_hundred_large_calls_a_second_are_served() -> None:
 
     async def scenario(client: Client) -> None:
         path = f"{BASE}/segment/mapping/"
-        with (
-            like_the_service()
-        ):  # else what other tests keep would be looked through in the middle of a call
+        # Else what other tests keep would be looked through in the middle of a call.
+        with like_the_service():
             before = slowness()
             began = time.process_time()
             for _ in range(30):
